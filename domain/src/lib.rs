@@ -1,0 +1,24 @@
+//! Tallybook's pure rules. No I/O, no clock, no SQL, no floats.
+//!
+//! Start with the four families, each with its events, rules and errors together: [`credits`], [`purchases`],
+//! [`trials`], [`subscriptions`]. An [`account`] is their sum; [`postings`] says what each event does to the books.
+
+pub mod account;
+pub mod aggregate;
+pub mod calendar;
+pub mod catalog;
+pub mod claim;
+pub mod cqrs;
+pub mod credits;
+mod event_family;
+pub mod identity;
+pub mod money;
+pub mod postings;
+pub mod purchases;
+pub mod quantity;
+pub mod stamped;
+pub mod subscriptions;
+pub mod treasury;
+pub mod trials;
+
+pub use aggregate::{Aggregate, DecodeError, Event, Refusal, Timestamp};
