@@ -1,0 +1,301 @@
+//! What can happen to credits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::event_family::event_family;
+use crate::identity::{DebitId, GrantId, GroupId, HoldId, PaymentId, UnitCode};
+use crate::money::Money;
+use crate::quantity::Units;
+
+event_family! {
+    /// The life of lots and holds.
+    CreditsEvent {
+        /// A lot came into being, or came back with corrected terms.
+        CreditsGranted(CreditsGranted) = "CreditsGranted" v 1,
+        /// A lot's grant was taken back because its terms were wrong; corrected ones may follow.
+        GrantWithdrawn(GrantWithdrawn) = "GrantWithdrawn" v 1,
+        /// Credits were used.
+        CreditsConsumed(CreditsConsumed) = "CreditsConsumed" v 1,
+        /// Credits were set aside for a use to come.
+        CreditsHeld(CreditsHeld) = "CreditsHeld" v 1,
+        /// Held credits were used.
+        HoldCaptured(HoldCaptured) = "HoldCaptured" v 1,
+        /// Held credits returned to their lots.
+        HoldReleased(HoldReleased) = "HoldReleased" v 1,
+        /// What was left of a lot when its validity ended, or came back to it later, is gone.
+        CreditsExpired(Expiry) = "CreditsExpired" v 1,
+        /// Part of an expiry is undone, because a refund or dispute claims those units.
+        ExpiryReversed(Expiry) = "ExpiryReversed" v 1,
+        /// Units may not be spent while the funds that paid for them are withdrawn.
+        CreditsFrozen(Freeze) = "CreditsFrozen" v 1,
+        /// The funds came back, or were lost for good.
+        CreditsUnfrozen(Freeze) = "CreditsUnfrozen" v 1,
+        /// Units were clawed back, because what paid for them was returned.
+        CreditsRevoked(Clawback) = "CreditsRevoked" v 1,
+        /// A clawback fell: units returned.
+        CreditsRestored(Clawback) = "CreditsRestored" v 1,
+        /// More had been used than a corrected grant gives.
+        OverdraftIncurred(Overdraft) = "OverdraftIncurred" v 1,
+        /// Such a shortfall fell.
+        OverdraftRepaid(Overdraft) = "OverdraftRepaid" v 1,
+    }
+}
+
+/// Where a lot comes from; decides how its units and cost are booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantSource {
+    /// Bought.
+    Paid,
+    /// Part of a subscription's period.
+    Plan,
+    /// Given to win a customer.
+    Promotional,
+    /// Given for a trial.
+    Trial,
+    /// Given to make up for something.
+    Goodwill,
+    /// Brought over from another system.
+    Migration,
+}
+
+impl GrantSource {
+    /// Whether the lot is spent before others that are otherwise equal: what was given goes first.
+    pub fn is_promotional(self) -> bool {
+        matches!(self, Self::Promotional | Self::Trial | Self::Goodwill)
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Plan => "plan",
+            Self::Promotional => "promotional",
+            Self::Trial => "trial",
+            Self::Goodwill => "goodwill",
+            Self::Migration => "migration",
+        }
+    }
+}
+
+/// A lot: so many units, valid from the event's `effective_at` until `expires_at`, that cost so much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditsGranted {
+    /// The lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+    /// Where from.
+    pub source: GrantSource,
+    /// What the customer gave for it, net of tax; none for a gift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
+    /// Lower is spent first.
+    #[serde(default)]
+    pub priority: i32,
+    /// The first instant at which it can't be spent any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The payment that bought it, if one did: its money is booked by `PurchasePaid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<PaymentId>,
+    /// The invoice line whose deferred revenue a plan's credits take their cost from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_line: Option<String>,
+    /// What it is settled with, when Stripe drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// The caller's own note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// The exact inverse of an earlier `CreditsGranted`, dated as that one was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantWithdrawn {
+    /// The grant as it was recorded.
+    pub original: CreditsGranted,
+}
+
+/// A part of a consumption, from one lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The lot drawn from.
+    pub grant: GrantId,
+    /// How much of it.
+    pub units: Units,
+    /// The share of the lot's cost that is released by it; none for a lot without cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
+}
+
+/// A part of a hold, from one lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSlice {
+    /// The lot reserved from.
+    pub grant: GrantId,
+    /// How much of it.
+    pub units: Units,
+}
+
+/// A use of credits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditsConsumed {
+    /// The consumption.
+    pub debit: DebitId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many in all.
+    pub units: Units,
+    /// From which lots, in the order drawn.
+    pub slices: Vec<Slice>,
+    /// What it was used for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// The caller's own note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A reservation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditsHeld {
+    /// The reservation.
+    pub hold: HoldId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many in all.
+    pub units: Units,
+    /// From which lots.
+    pub slices: Vec<HeldSlice>,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// The caller's own note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A use of held credits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldCaptured {
+    /// The reservation drawn on.
+    pub hold: HoldId,
+    /// The consumption it became.
+    pub debit: DebitId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many in all.
+    pub units: Units,
+    /// From which lots.
+    pub slices: Vec<Slice>,
+}
+
+/// Why a hold's rest went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldEnd {
+    /// The caller released it.
+    Released,
+    /// Its time was over.
+    TimedOut,
+    /// A final capture left a rest.
+    Captured,
+}
+
+/// The end of a hold: what was not captured returns to the lots it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldReleased {
+    /// The reservation.
+    pub hold: HoldId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many returned.
+    pub units: Units,
+    /// To which lots.
+    pub slices: Vec<HeldSlice>,
+    /// Why.
+    pub reason: HoldEnd,
+}
+
+/// Units that expired, or whose expiry is undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiry {
+    /// The lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+    /// The share of the lot's cost that becomes (or no longer is) breakage. May be off by a minor unit, either sign,
+    /// when a canonical split moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
+    /// What made it happen, if not the end of the lot's validity: a hold's end, a refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+/// Units frozen or unfrozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// The lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// The natural key of the fact that moved the target.
+    pub cause: String,
+    /// How many.
+    pub units: Units,
+    /// How many of them were used up already, and so are owed.
+    pub overdrawn: Units,
+}
+
+/// Units clawed back or restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clawback {
+    /// The lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// The natural key of the fact that moved the target.
+    pub cause: String,
+    /// What kind of fact that is: decides which contra account the cost meets.
+    pub contra: Contra,
+    /// How many.
+    pub units: Units,
+    /// How many of them were used up already, and so are owed.
+    pub overdrawn: Units,
+    /// The share of the lot's cost that the unused units carry. May be off by a minor unit, either sign, when a
+    /// canonical split moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
+}
+
+/// The contra-revenue a clawback relieves: what the customer got back for unused units never was revenue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contra {
+    /// 4110.
+    Refund,
+    /// 4120.
+    Dispute,
+    /// Plan credits whose line was credited: 2120 of that line.
+    Proration,
+}
+
+/// More used than granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdraft {
+    /// The lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+}

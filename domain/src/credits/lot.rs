@@ -1,0 +1,248 @@
+//! A lot of credits: what was granted, and where its units are now.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::event::{Contra, CreditsGranted};
+use crate::Timestamp;
+use crate::money::{Currency, Money, released};
+use crate::quantity::Units;
+
+/// One grant and its units' whereabouts. Always
+/// `granted + overdrawn = available + held + frozen + consumed + expired + revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// The grant as last recorded.
+    pub terms: CreditsGranted,
+    /// From when it can be spent.
+    pub effective_at: Timestamp,
+    /// Units granted; zero after the grant was withdrawn.
+    pub granted: Units,
+    /// Units that can be spent while the lot is valid.
+    pub available: Units,
+    /// Units set aside by holds.
+    pub held: Units,
+    /// Units that may not be spent while a dispute is open.
+    pub frozen: Units,
+    /// Units used.
+    pub consumed: Units,
+    /// Units that expired.
+    pub expired: Units,
+    /// Units clawed back, used ones included.
+    pub revoked: Units,
+    /// Units clawed back or frozen although they were used already: the lot's debt.
+    pub overdrawn: Units,
+    /// Cost released so far by use, in minor units of the cost's currency.
+    pub consumed_cost: i64,
+    /// The same by clawback.
+    pub revoked_cost: i64,
+    /// The same by expiry.
+    pub expired_cost: i64,
+    /// Units that came back from a hold when the lot had ended or owed units: from then on they count as unused.
+    pub returns: Vec<Return>,
+    /// What the lot's schedule has recorded, by row.
+    pub rows: BTreeMap<RowKey, Row>,
+}
+
+/// Units that came back from a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// `hold:<id>`.
+    pub cause: String,
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub units: Units,
+}
+
+/// A row of a lot's schedule: what one cause did to it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum RowKey {
+    /// The end of validity.
+    Expiry,
+    /// Expiry made or undone by a cause after the end of validity.
+    ExpiryBy(String),
+    /// Freeze by a cause.
+    Freeze(String),
+    /// Clawback by a cause.
+    Clawback(String),
+    /// More used than the corrected grant gives.
+    Overdraft,
+}
+
+impl From<RowKey> for String {
+    fn from(key: RowKey) -> Self {
+        match key {
+            RowKey::Expiry => "expiry".to_owned(),
+            RowKey::ExpiryBy(cause) => format!("expiry/{cause}"),
+            RowKey::Freeze(cause) => format!("freeze/{cause}"),
+            RowKey::Clawback(cause) => format!("clawback/{cause}"),
+            RowKey::Overdraft => "overdraft".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for RowKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some(("expiry", cause)) => Ok(Self::ExpiryBy(cause.to_owned())),
+            Some(("freeze", cause)) => Ok(Self::Freeze(cause.to_owned())),
+            Some(("clawback", cause)) => Ok(Self::Clawback(cause.to_owned())),
+            None if text == "expiry" => Ok(Self::Expiry),
+            None if text == "overdraft" => Ok(Self::Overdraft),
+            _ => Err(format!("unknown schedule row {text}")),
+        }
+    }
+}
+
+/// Amounts of a row, signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The books' date.
+    pub effective_at: Timestamp,
+    /// Units moved.
+    pub units: Units,
+    /// Of them, used already.
+    pub overdrawn: Units,
+    /// Cost moved, minor units.
+    pub cost: i64,
+    /// For a clawback, what it relieves.
+    pub contra: Contra,
+}
+
+impl Row {
+    /// Whether it moves nothing.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.units.is_zero() && self.overdrawn.is_zero() && self.cost == 0
+    }
+
+    /// The row that undoes it.
+    pub(super) fn negated(&self) -> Self {
+        Self {
+            units: -self.units,
+            overdrawn: -self.overdrawn,
+            cost: -self.cost,
+            ..self.clone()
+        }
+    }
+}
+
+impl Lot {
+    /// A lot before anything was recorded on it.
+    pub(super) fn empty(terms: CreditsGranted, effective_at: Timestamp) -> Self {
+        Self {
+            terms,
+            effective_at,
+            granted: Units::ZERO,
+            available: Units::ZERO,
+            held: Units::ZERO,
+            frozen: Units::ZERO,
+            consumed: Units::ZERO,
+            expired: Units::ZERO,
+            revoked: Units::ZERO,
+            overdrawn: Units::ZERO,
+            consumed_cost: 0,
+            revoked_cost: 0,
+            expired_cost: 0,
+            returns: Vec::new(),
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Whether its units can be spent at `at`: `effective_at <= at < expires_at`.
+    pub fn is_valid_at(&self, at: Timestamp) -> bool {
+        self.effective_at <= at && !self.has_ended_at(at)
+    }
+
+    /// Whether its validity is over at `at`.
+    pub fn has_ended_at(&self, at: Timestamp) -> bool {
+        self.terms.expires_at.is_some_and(|end| end <= at)
+    }
+
+    /// Whether its end has something left to do: units to expire, or a cause recorded ahead of its date, which the end
+    /// precedes and which will turn out to undo part of the expiry.
+    pub(super) fn awaits_its_end(&self, end: Timestamp) -> bool {
+        let ahead = || self.rows.values().any(|row| row.effective_at >= end);
+        self.available.is_positive() || (!self.rows.contains_key(&RowKey::Expiry) && ahead())
+    }
+
+    /// The lot's cost in minor units; zero for a gift.
+    pub fn cost(&self) -> i64 {
+        self.terms.cost.map_or(0, |money| money.minor)
+    }
+
+    /// Cost released so far, by whatever.
+    pub fn released_cost(&self) -> i64 {
+        self.consumed_cost + self.revoked_cost + self.expired_cost
+    }
+
+    /// An amount in the lot's currency, none where the lot has no cost.
+    pub(super) fn money(&self, minor: i64) -> Option<Money> {
+        self.terms.cost.map(|money| Money::new(minor, money.currency))
+    }
+
+    /// The currency of its cost.
+    pub fn currency(&self) -> Option<Currency> {
+        self.terms.cost.map(|money| money.currency)
+    }
+
+    /// Units gone for good, as far as the cost is concerned.
+    fn disposed(&self) -> Units {
+        self.granted - self.available - self.held - (self.frozen_unused())
+    }
+
+    /// Frozen units that are really there (the others were used already).
+    fn frozen_unused(&self) -> Units {
+        let overdrawn_by_freezes: Units = self
+            .rows
+            .iter()
+            .filter(|(key, _)| matches!(key, RowKey::Freeze(_)))
+            .map(|(_, row)| row.overdrawn)
+            .sum();
+        self.frozen - overdrawn_by_freezes
+    }
+
+    /// What using `units` more releases: up to the curve, so that a rounding left by earlier corrections is made good.
+    pub(super) fn cost_of_use(&self, units: Units) -> i64 {
+        let disposed = (self.disposed() + units).micros().clamp(0, self.granted.micros());
+        (self.curve(disposed) - self.released_cost()).max(0)
+    }
+
+    /// The cumulative cost at `disposed` micro-units of the lot.
+    pub(super) fn curve(&self, disposed: i64) -> i64 {
+        if self.granted.is_positive() {
+            released(
+                self.cost(),
+                disposed.clamp(0, self.granted.micros()),
+                self.granted.micros(),
+            )
+        } else {
+            0
+        }
+    }
+
+    /// Fold a recorded row in.
+    pub(super) fn record(&mut self, key: RowKey, sign: i64, row: &Row) {
+        let signed = |units: Units| Units::from_micros(sign * units.micros());
+        let entry = self.rows.entry(key).or_insert_with(|| Row {
+            effective_at: row.effective_at,
+            units: Units::ZERO,
+            overdrawn: Units::ZERO,
+            cost: 0,
+            contra: row.contra,
+        });
+        entry.effective_at = row.effective_at;
+        entry.contra = row.contra;
+        entry.units += signed(row.units);
+        entry.overdrawn += signed(row.overdrawn);
+        entry.cost += sign * row.cost;
+    }
+
+    /// Drop rows that net to nothing, so that they compare equal to rows that never were.
+    pub(super) fn forget_empty_rows(&mut self) {
+        self.rows.retain(|_, row| !row.is_nothing());
+    }
+}

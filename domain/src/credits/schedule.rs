@@ -1,0 +1,218 @@
+//! What refunds, disputes and the end of validity make of a lot: a pure function of the facts, not of their arrival.
+//!
+//! The causes are played in the order of their own dates, the end of validity among them. Each moves two targets:
+//! units clawed back and units frozen. Both are met from the units nobody used or holds; what is missing is the lot's
+//! debt. What is left is available before the end of validity and expired after it. Each cause thus gets a row of
+//! signed amounts, and the account records the difference between these rows and those it recorded before: a late
+//! delivery that slips in between two older causes changes just the rows it must, each dated as its cause.
+//!
+//! Cost follows the lot's cumulative curve: used units first (their slices are history and never re-allocated), then
+//! the clawed back, then the expired.
+
+use std::collections::BTreeMap;
+
+use super::event::Contra;
+use super::lot::{Lot, Row, RowKey};
+use crate::Timestamp;
+use crate::quantity::Units;
+
+/// The targets from a cause's date on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The natural key of the fact that moves them.
+    pub(crate) cause: String,
+    /// When it is true.
+    pub(crate) at: Timestamp,
+    /// Units to be clawed back in all.
+    pub(crate) revoked: Units,
+    /// Units to be frozen in all.
+    pub(crate) frozen: Units,
+    /// What kind of cause it is.
+    pub(crate) contra: Contra,
+}
+
+/// Where the lot's unused units stand at a point of the play.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    revoked: Units,
+    revoked_overdrawn: Units,
+    frozen: Units,
+    frozen_overdrawn: Units,
+    expired: Units,
+    revoked_cost: i64,
+    expired_cost: i64,
+}
+
+/// The play: what is history, and the units the targets are met from.
+struct Play<'a> {
+    lot: &'a Lot,
+    /// Units neither used nor held.
+    pool: Units,
+    standing: Standing,
+    ended: bool,
+    contra: Contra,
+    rows: BTreeMap<RowKey, Row>,
+}
+
+/// What moves a lot, in the order of dates; at the same instant the end of validity comes first (validity is half-open).
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Step<'a> {
+    End,
+    Caused { cause: &'a str, change: Change },
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    Targets {
+        revoked: Units,
+        frozen: Units,
+        by_refund: bool,
+    },
+    Return(Units),
+}
+
+impl Play<'_> {
+    /// Cost at `units` beyond what was used. Zero units cost nothing even if history is off the curve by a rounding.
+    fn cost(&self, units: Units) -> i64 {
+        if units.is_zero() {
+            return 0;
+        }
+        self.lot.curve((self.lot.consumed + units).micros()) - self.lot.consumed_cost
+    }
+
+    fn stand(&self, revoked: Units, frozen: Units) -> Standing {
+        let revoked_unused = revoked.min(self.pool);
+        let frozen_unused = frozen.min(self.pool - revoked_unused);
+        let rest = self.pool - revoked_unused - frozen_unused;
+        let expired = if self.ended { rest } else { Units::ZERO };
+        let revoked_cost = self.cost(revoked_unused);
+        Standing {
+            revoked,
+            revoked_overdrawn: revoked - revoked_unused,
+            frozen,
+            frozen_overdrawn: frozen - frozen_unused,
+            expired,
+            revoked_cost,
+            expired_cost: self.cost(revoked_unused + expired) - revoked_cost,
+        }
+    }
+
+    fn put(&mut self, key: RowKey, effective_at: Timestamp, units: Units, overdrawn: Units, cost: i64) {
+        let row = Row {
+            effective_at,
+            units,
+            overdrawn,
+            cost,
+            contra: self.contra,
+        };
+        if !row.is_nothing() {
+            self.rows.insert(key, row);
+        }
+    }
+
+    fn end(&mut self, at: Timestamp) {
+        self.ended = true;
+        let next = self.stand(self.standing.revoked, self.standing.frozen);
+        self.put(RowKey::Expiry, at, next.expired, Units::ZERO, next.expired_cost);
+        self.standing = next;
+    }
+
+    fn cause(&mut self, cause: &str, at: Timestamp, change: &Change) {
+        let was = self.standing;
+        let next = match change {
+            Change::Targets {
+                revoked,
+                frozen,
+                by_refund,
+            } => {
+                self.contra = if *by_refund {
+                    Contra::Refund
+                } else {
+                    Contra::Dispute
+                };
+                self.stand(*revoked, *frozen)
+            }
+            Change::Return(units) => {
+                self.pool += *units;
+                self.stand(was.revoked, was.frozen)
+            }
+        };
+        self.put(
+            RowKey::Clawback(cause.to_owned()),
+            at,
+            next.revoked - was.revoked,
+            next.revoked_overdrawn - was.revoked_overdrawn,
+            next.revoked_cost - was.revoked_cost,
+        );
+        self.put(
+            RowKey::Freeze(cause.to_owned()),
+            at,
+            next.frozen - was.frozen,
+            next.frozen_overdrawn - was.frozen_overdrawn,
+            0,
+        );
+        self.put(
+            RowKey::ExpiryBy(cause.to_owned()),
+            at,
+            next.expired - was.expired,
+            Units::ZERO,
+            next.expired_cost - was.expired_cost,
+        );
+        self.standing = next;
+    }
+}
+
+/// The rows a lot should have at `at`, given what its causes ask for, in any order.
+pub(super) fn schedule(lot: &Lot, targets: &[Target], at: Timestamp) -> BTreeMap<RowKey, Row> {
+    let returned: Units = lot.returns.iter().map(|r| r.units).sum();
+    let unused = lot.granted - lot.held - lot.consumed - returned;
+    let mut play = Play {
+        lot,
+        pool: unused.max(Units::ZERO),
+        standing: Standing::default(),
+        ended: false,
+        contra: Contra::Refund,
+        rows: BTreeMap::new(),
+    };
+    let shortfall = (-unused).max(Units::ZERO);
+    play.put(RowKey::Overdraft, lot.effective_at, shortfall, Units::ZERO, 0);
+
+    let end = lot
+        .terms
+        .expires_at
+        .filter(|end| *end <= at)
+        .map(|end| (end, Step::End));
+    let causes = targets.iter().map(|t| {
+        let by_refund = t.contra == Contra::Refund;
+        let change = Change::Targets {
+            revoked: t.revoked,
+            frozen: t.frozen,
+            by_refund,
+        };
+        (
+            t.at,
+            Step::Caused {
+                cause: &t.cause,
+                change,
+            },
+        )
+    });
+    let returns = lot.returns.iter().map(|r| {
+        (
+            r.at,
+            Step::Caused {
+                cause: &r.cause,
+                change: Change::Return(r.units),
+            },
+        )
+    });
+    let mut steps: Vec<(Timestamp, Step<'_>)> = end.into_iter().chain(causes).chain(returns).collect();
+    steps.sort();
+    for (at, step) in steps {
+        match step {
+            Step::End => play.end(at),
+            Step::Caused { cause, change } => play.cause(cause, at, &change),
+        }
+    }
+    play.rows
+}

@@ -1,0 +1,141 @@
+//! What can happen to payments: each event is a fact under a natural key, recorded once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event_family::event_family;
+use crate::identity::{GrantId, PaymentId, UnitCode};
+use crate::money::Money;
+use crate::quantity::Units;
+
+event_family! {
+    /// The life of a payment: cash, what it bought, what was given back.
+    PurchasesEvent {
+        /// Money arrived, whatever for: the only way cash from Stripe enters the books.
+        CashReceived(CashReceived) = "CashReceived" v 1,
+        /// The payment bought credits.
+        PurchasePaid(PurchasePaid) = "PurchasePaid" v 1,
+        /// A refund was accepted.
+        RefundRecorded(Refund) = "RefundRecorded" v 1,
+        /// The refund's money left.
+        RefundPaid(RefundMoney) = "RefundPaid" v 1,
+        /// The refund failed or was canceled: it is not owed any more.
+        RefundReversed(Refund) = "RefundReversed" v 1,
+        /// The failed refund's money came back.
+        RefundReturned(RefundMoney) = "RefundReturned" v 1,
+        /// The cardholder's bank disputes the payment. No money moves by this.
+        DisputeOpened(DisputeOpened) = "DisputeOpened" v 1,
+        /// Stripe took the disputed funds, and its fee.
+        DisputeFundsWithdrawn(DisputeFunds) = "DisputeFundsWithdrawn" v 1,
+        /// Stripe gave them back.
+        DisputeFundsReinstated(DisputeFunds) = "DisputeFundsReinstated" v 1,
+        /// The dispute ended; if lost, withdrawn funds are gone.
+        DisputeClosed(DisputeClosed) = "DisputeClosed" v 1,
+    }
+}
+
+/// Cash in, once per payment (`pay:<payment>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CashReceived {
+    /// The payment.
+    pub payment: PaymentId,
+    /// Gross, before Stripe's fee.
+    pub amount: Money,
+}
+
+/// A credit pack was paid (`purchase:<payment>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurchasePaid {
+    /// The payment.
+    pub payment: PaymentId,
+    /// The lot it bought.
+    pub grant: GrantId,
+    /// What was paid, tax included.
+    pub gross: Money,
+    /// The tax in it, minor units of the same currency.
+    #[serde(default)]
+    pub tax: i64,
+    /// What it bought.
+    pub units: Units,
+    /// Of which kind.
+    pub unit: UnitCode,
+    /// The catalog's pack, if one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<String>,
+}
+
+/// A refund (`refund:<re>`), or that it failed (`refund-failed:<re>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Stripe's refund id.
+    pub refund: String,
+    /// The payment it gives back.
+    pub payment: PaymentId,
+    /// How much, tax included.
+    pub amount: Money,
+    /// The tax in it, by cumulative share over the payment's refunds: never more tax than was charged.
+    #[serde(default)]
+    pub tax: i64,
+}
+
+/// A refund's money, out (`refund-paid:<re>`) or back (`refund-returned:<re>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundMoney {
+    /// Stripe's refund id.
+    pub refund: String,
+    /// The payment it gives back.
+    pub payment: PaymentId,
+    /// How much.
+    pub amount: Money,
+}
+
+/// A dispute began (`dispute:<dispute>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeOpened {
+    /// Stripe's dispute id.
+    pub dispute: String,
+    /// The payment disputed.
+    pub payment: PaymentId,
+    /// The amount disputed.
+    pub amount: Money,
+}
+
+/// One balance transaction of a dispute (`dispute:<txn>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeFunds {
+    /// Stripe's dispute id.
+    pub dispute: String,
+    /// The payment disputed.
+    pub payment: PaymentId,
+    /// Stripe's balance transaction.
+    pub transaction: String,
+    /// How much was withdrawn or reinstated, positive either way.
+    pub amount: Money,
+    /// Stripe's fee taken with a withdrawal, or given back with a reinstatement: minor units of the same currency.
+    #[serde(default)]
+    pub fee: i64,
+}
+
+/// How a dispute ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeOutcome {
+    /// For the merchant.
+    Won,
+    /// For the cardholder: what stays withdrawn is gone.
+    Lost,
+    /// An inquiry that never became a dispute, or was prevented.
+    Dropped,
+}
+
+/// A dispute ended (`dispute-closed:<dispute>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeClosed {
+    /// Stripe's dispute id.
+    pub dispute: String,
+    /// The payment disputed.
+    pub payment: PaymentId,
+    /// How.
+    pub outcome: DisputeOutcome,
+    /// What stays withdrawn (withdrawn less reinstated) and is lost by it; zero unless lost.
+    pub lost: Money,
+}

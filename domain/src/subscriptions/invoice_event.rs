@@ -1,0 +1,127 @@
+//! What can happen to invoices: each event is a fact under a natural key, recorded once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::event_family::event_family;
+use crate::identity::{InvoiceId, SubscriptionId};
+use crate::money::Money;
+
+event_family! {
+    /// The life of an invoice.
+    InvoicesEvent {
+        /// It was finalised: the customer owes it.
+        InvoiceIssued(InvoiceIssued) = "InvoiceIssued" v 1,
+        /// It was paid, wholly or in part.
+        InvoicePaid(InvoicePaid) = "InvoicePaid" v 1,
+        /// It was voided: nothing is owed any more.
+        InvoiceVoided(InvoiceRelief) = "InvoiceVoided" v 1,
+        /// It was given up as uncollectible.
+        InvoiceWrittenOff(InvoiceRelief) = "InvoiceWrittenOff" v 1,
+        /// Part of it was credited.
+        CreditNoteIssued(CreditNoteIssued) = "CreditNoteIssued" v 1,
+    }
+}
+
+/// One line of an invoice, as Stripe computed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceLine {
+    /// Stripe's line id (`<invoice>:other` for what no line accounts for, such as shipping).
+    pub line: String,
+    /// Net of discounts and tax, minor units of the invoice's currency. Negative for a proration credit.
+    pub amount: i64,
+    /// The subscription billed, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionId>,
+    /// Start of the service.
+    pub period_start: Timestamp,
+    /// End of the service.
+    pub period_end: Timestamp,
+    /// Whether it prorates a change within a period.
+    #[serde(default)]
+    pub proration: bool,
+}
+
+/// A finalised invoice (`inv:<invoice>`). `amount_due + applied_balance = sum(lines) + tax`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceIssued {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// What the customer has to pay.
+    pub amount_due: Money,
+    /// What their balance paid (negative: what went to their balance), minor units of the same currency.
+    #[serde(default)]
+    pub applied_balance: i64,
+    /// Tax, minor units of the same currency.
+    #[serde(default)]
+    pub tax: i64,
+    /// What it is for.
+    pub lines: Vec<InvoiceLine>,
+}
+
+/// Money applied to an invoice (`inv-paid:<invoice>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoicePaid {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// How much in all.
+    pub amount: Money,
+    /// The part of it paid outside Stripe, minor units of the same currency.
+    #[serde(default)]
+    pub paid_off_stripe: i64,
+}
+
+/// What is taken back from one invoice line's deferred revenue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineRelief {
+    /// Stripe's line id.
+    pub line: String,
+    /// How much, minor units.
+    pub amount: i64,
+}
+
+/// An invoice that will not be paid (`inv-void:<invoice>`, `inv-write-off:<invoice>`).
+/// `amount + applied_balance = sum(lines) + tax`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceRelief {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// What was still owed.
+    pub amount: Money,
+    /// What goes back to the customer's balance, minor units of the same currency.
+    #[serde(default)]
+    pub applied_balance: i64,
+    /// The tax in it, minor units of the same currency.
+    #[serde(default)]
+    pub tax: i64,
+    /// From which lines.
+    pub lines: Vec<LineRelief>,
+}
+
+/// A credit note (`cn:<id>`). `to_receivable + to_balance + to_refund + off_stripe = sum(lines) + tax`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditNoteIssued {
+    /// Stripe's id.
+    pub credit_note: String,
+    /// The invoice credited.
+    pub invoice: InvoiceId,
+    /// The whole amount, tax included.
+    pub amount: Money,
+    /// The tax in it, minor units of the same currency (as the amounts below).
+    #[serde(default)]
+    pub tax: i64,
+    /// The part that lowers what is owed.
+    #[serde(default)]
+    pub to_receivable: i64,
+    /// The part put on the customer's balance.
+    #[serde(default)]
+    pub to_balance: i64,
+    /// The part given back by refunds, whose own facts book the money.
+    #[serde(default)]
+    pub to_refund: i64,
+    /// The part given back outside Stripe.
+    #[serde(default)]
+    pub off_stripe: i64,
+    /// From which lines.
+    pub lines: Vec<LineRelief>,
+}
