@@ -1,0 +1,168 @@
+//! What may be asked of an account.
+
+use crate::Timestamp;
+use crate::account::Fact;
+use crate::credits::{CreditsGranted, GrantSource};
+use crate::identity::SubscriptionId;
+use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, UnitCode};
+use crate::money::Money;
+use crate::quantity::Units;
+use crate::subscriptions::SubscriptionState;
+use crate::trials::TrialState;
+
+/// A request to an account. Ids of what it creates are the caller's to derive (from its idempotency key), so that a
+/// retry names the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountCommand {
+    /// Open the account.
+    Open(OpenAccount),
+    /// Give credits.
+    Grant(GrantCredits),
+    /// Use credits.
+    Debit(DebitCredits),
+    /// Set credits aside.
+    Hold(HoldCredits),
+    /// Use held credits.
+    Capture(CaptureHold),
+    /// Give held credits back.
+    Release(ReleaseHold),
+    /// Say that a Stripe customer is this account.
+    LinkCustomer(String),
+    /// Bring what Stripe says in line with what the stream says.
+    Settle(Settlement),
+    /// Write what is due (expiries, hold time-outs) and nothing else.
+    WriteDue,
+}
+
+/// Open the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAccount {
+    /// Its id within the tenant.
+    pub account: AccountId,
+    /// The caller's own id for it.
+    pub external_id: Option<String>,
+    /// The Stripe customer whose objects belong to it.
+    pub stripe_customer: Option<String>,
+}
+
+/// Give credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantCredits {
+    /// The new lot.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many; positive.
+    pub units: Units,
+    /// Where from.
+    pub source: GrantSource,
+    /// What the customer gave for it.
+    pub cost: Option<Money>,
+    /// Lower is spent first.
+    pub priority: i32,
+    /// From when it can be spent; the instant of judgement if none.
+    pub effective_at: Option<Timestamp>,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+    /// The caller's own note.
+    pub reference: Option<String>,
+}
+
+/// Use credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebitCredits {
+    /// The new consumption.
+    pub debit: DebitId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many; positive.
+    pub units: Units,
+    /// What for.
+    pub feature: Option<String>,
+    /// The caller's own note.
+    pub reference: Option<String>,
+}
+
+/// Set credits aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldCredits {
+    /// The new hold.
+    pub hold: HoldId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many; positive.
+    pub units: Units,
+    /// For how long; positive.
+    pub expires_in: chrono::Duration,
+    /// What for.
+    pub feature: Option<String>,
+    /// The caller's own note.
+    pub reference: Option<String>,
+}
+
+/// Use held credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureHold {
+    /// Which hold.
+    pub hold: HoldId,
+    /// The new consumption.
+    pub debit: DebitId,
+    /// How many; all that is held if none.
+    pub units: Option<Units>,
+    /// Whether the rest goes back at once.
+    pub is_final: bool,
+}
+
+/// Give held credits back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseHold {
+    /// Which hold.
+    pub hold: HoldId,
+}
+
+/// What Stripe's objects, taken together, say about an account: the whole truth about each group named, nothing about
+/// the others. Settling the same again changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The account, opened by this if new.
+    pub account: AccountId,
+    /// The Stripe customer it is for, linked by this if new.
+    pub customer: Option<String>,
+    /// The groups settled.
+    pub groups: Vec<GroupFacts>,
+}
+
+/// All that should stand about one payment, invoice or subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupFacts {
+    /// `pay:<payment>`, `inv:<invoice>` or `sub:<subscription>`.
+    pub group: GroupId,
+    /// The facts that should stand, each with its date. What stands and is not here is reversed.
+    pub facts: Vec<DatedFact>,
+    /// The lots that should stand.
+    pub lots: Vec<LotTerms>,
+    /// The subscription's state; none takes it away from this account.
+    pub subscription: Option<(SubscriptionId, SubscriptionState)>,
+    /// Its trial.
+    pub trial: Option<TrialState>,
+    /// When the newest of what is told here became true: the date of changes of state.
+    pub as_of: Timestamp,
+}
+
+/// A fact and when it became true.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DatedFact {
+    /// The fact.
+    pub fact: Fact,
+    /// The books' date.
+    pub effective_at: Timestamp,
+}
+
+/// A lot as it should stand, and what claims units of it back beyond the refunds and disputes of its own payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LotTerms {
+    /// The grant.
+    pub granted: CreditsGranted,
+    /// From when it can be spent.
+    pub effective_at: Timestamp,
+}

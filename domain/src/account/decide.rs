@@ -1,0 +1,211 @@
+//! The account as an aggregate: what is due first, then the command.
+
+use super::command::{AccountCommand, CaptureHold, GrantCredits, OpenAccount};
+use super::draft::Draft;
+use super::event::{AccountEvent, AccountLifeEvent, AccountOpened, CustomerLinked};
+use super::refusal::AccountRefusal;
+use super::settle::settle;
+use super::state::Account;
+use crate::aggregate::{Aggregate, Timestamp};
+use crate::credits::{Balance, CreditsEvent, CreditsGranted, HoldEnd, HoldReleased, spend};
+use crate::identity::{GrantId, UnitCode};
+use crate::quantity::Units;
+
+impl Aggregate for Account {
+    const TYPE: &'static str = "account";
+    type Command = AccountCommand;
+    type Event = AccountEvent;
+    type Refusal = AccountRefusal;
+
+    fn decide(&self, command: &AccountCommand, at: Timestamp) -> Result<Vec<AccountEvent>, AccountRefusal> {
+        let at = self.last_at.map_or(at, |last| last.max(at));
+        let mut draft = Draft::of(self, at);
+        draft.write_due();
+        judge(&mut draft, command)?;
+        if draft.events.is_empty() {
+            return Err(AccountRefusal::NoChange);
+        }
+        Ok(draft.events)
+    }
+
+    fn evolve(&mut self, event: &AccountEvent) {
+        self.fold(event);
+    }
+}
+
+fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountRefusal> {
+    let needs_account = !matches!(command, AccountCommand::Open(_) | AccountCommand::Settle(_));
+    if needs_account && draft.account.id.is_none() {
+        return Err(AccountRefusal::AccountNotFound);
+    }
+    let at = draft.at;
+    let credits = &draft.account.credits;
+    match command {
+        AccountCommand::Open(command) => open(draft, command),
+        AccountCommand::Grant(command) => grant(draft, command),
+        AccountCommand::Debit(command) => {
+            let event = spend::debit(credits, command, at)?;
+            draft.conclude(at, event);
+            Ok(())
+        }
+        AccountCommand::Hold(command) => {
+            let event = spend::hold(credits, command, at)?;
+            draft.conclude(at, event);
+            Ok(())
+        }
+        AccountCommand::Capture(command) => capture(draft, command),
+        AccountCommand::Release(command) => {
+            let event = spend::release(credits, command)?;
+            give_back(draft, event);
+            Ok(())
+        }
+        AccountCommand::LinkCustomer(customer) => link(draft, customer),
+        AccountCommand::Settle(settlement) => {
+            // A settlement that tells nothing new is refused as such even if something else was due: what is due is
+            // for the next command that has something to say, and a retry of this one must not grow the log.
+            let due = draft.events.len();
+            settle(draft, settlement)?;
+            if draft.events.len() == due {
+                Err(AccountRefusal::NoChange)
+            } else {
+                Ok(())
+            }
+        }
+        AccountCommand::WriteDue => Ok(()),
+    }
+}
+
+fn open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<(), AccountRefusal> {
+    if draft.account.id.is_some() {
+        return Err(AccountRefusal::AccountExists);
+    }
+    let OpenAccount {
+        account,
+        external_id,
+        stripe_customer,
+    } = command.clone();
+    draft.record(
+        draft.at,
+        AccountLifeEvent::AccountOpened(AccountOpened { account, external_id }),
+    );
+    if let Some(customer) = stripe_customer {
+        draft.record(
+            draft.at,
+            AccountLifeEvent::CustomerLinked(CustomerLinked { customer }),
+        );
+    }
+    Ok(())
+}
+
+fn capture(draft: &mut Draft<'_>, command: &CaptureHold) -> Result<(), AccountRefusal> {
+    let at = draft.at;
+    let event = spend::capture(&draft.account.credits, command)?;
+    if !command.is_final {
+        draft.conclude(at, event);
+        return Ok(());
+    }
+    draft.record(at, event);
+    let captured = draft.account.credits.hold(&command.hold);
+    let rest = captured
+        .filter(|hold| hold.is_open())
+        .map(|hold| spend::released(hold, HoldEnd::Captured));
+    if let Some(event) = rest {
+        give_back(draft, event);
+    }
+    Ok(())
+}
+
+/// The end of a hold, and what its units do to lots that ended or owe units.
+fn give_back(draft: &mut Draft<'_>, released: HoldReleased) {
+    let lots: Vec<GrantId> = released.slices.iter().map(|slice| slice.grant.clone()).collect();
+    draft.record(draft.at, CreditsEvent::HoldReleased(released));
+    for grant in &lots {
+        draft.reconcile(grant);
+    }
+}
+
+fn link(draft: &mut Draft<'_>, customer: &str) -> Result<(), AccountRefusal> {
+    if draft.account.customers.contains(customer) {
+        return Err(AccountRefusal::NoChange);
+    }
+    draft.record(
+        draft.at,
+        AccountLifeEvent::CustomerLinked(CustomerLinked {
+            customer: customer.to_owned(),
+        }),
+    );
+    Ok(())
+}
+
+fn grant(draft: &mut Draft<'_>, command: &GrantCredits) -> Result<(), AccountRefusal> {
+    if !command.units.is_positive() {
+        return Err(AccountRefusal::NotPositive);
+    }
+    if command.cost.is_some_and(|cost| cost.minor < 0) {
+        return Err(AccountRefusal::NegativeCost);
+    }
+    if draft.account.credits.lot(&command.grant).is_some() {
+        return Err(AccountRefusal::GrantExists(command.grant.clone()));
+    }
+    let effective_at = command.effective_at.unwrap_or(draft.at);
+    if let Some(expires_at) = command.expires_at.filter(|end| *end <= effective_at) {
+        return Err(AccountRefusal::ExpiresBeforeEffective {
+            effective_at,
+            expires_at,
+        });
+    }
+    check_capacity(&draft.account, command.units)?;
+    let granted = CreditsGranted {
+        grant: command.grant.clone(),
+        unit: command.unit.clone(),
+        units: command.units,
+        source: command.source,
+        cost: command.cost.filter(|cost| cost.minor != 0),
+        priority: command.priority,
+        expires_at: command.expires_at,
+        purchase: None,
+        invoice_line: None,
+        group: None,
+        reference: command.reference.clone(),
+    };
+    draft.record(effective_at, CreditsEvent::CreditsGranted(granted));
+    draft.write_due();
+    Ok(())
+}
+
+/// All lots of an account together stay within [`Units::MAX`], so that no sum over them can overflow.
+pub(super) fn check_capacity(account: &Account, units: Units) -> Result<(), AccountRefusal> {
+    let granted: Units = account.credits.lots().map(|lot| lot.granted).sum();
+    let total = granted.checked_add(units).filter(|total| *total <= Units::MAX);
+    total.map(|_| ()).ok_or(AccountRefusal::TooManyCredits)
+}
+
+impl Account {
+    /// The account with all folded in that is due at `at`: what a read at `at` shows. Writes nothing.
+    #[must_use]
+    pub fn at(&self, at: Timestamp) -> Self {
+        self.due(at).1
+    }
+
+    /// What is due at `at` and not yet written, and the account after it.
+    pub fn due(&self, at: Timestamp) -> (Vec<AccountEvent>, Self) {
+        let mut draft = Draft::of(self, at);
+        draft.write_due();
+        (draft.events, draft.account.into_owned())
+    }
+
+    /// The account as it was true at `as_of`, by all that is known now: the events dated by then, in the stream's
+    /// order, and what is due by then.
+    pub fn as_of<'a>(events: impl IntoIterator<Item = &'a AccountEvent>, as_of: Timestamp) -> Self {
+        let mut account = Self::default();
+        for event in events.into_iter().filter(|event| event.effective_at <= as_of) {
+            account.fold(event);
+        }
+        account.at(as_of)
+    }
+
+    /// The balance of a kind of credit at `at`, with what is due by then.
+    pub fn balance(&self, unit: &UnitCode, at: Timestamp) -> Balance {
+        self.at(at).credits.balance(unit, at)
+    }
+}

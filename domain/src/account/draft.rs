@@ -1,0 +1,107 @@
+//! A decision in the making: events are folded in as they are decided, so each next rule sees what the last one did.
+//! The account is copied only when the first of them has to be: a plain spend decides its one event on the original.
+
+use std::borrow::Cow;
+
+use super::event::{AccountEvent, AccountFact};
+use super::state::Account;
+use crate::Timestamp;
+use crate::credits::{CreditsEvent, HoldEnd, Lot, reconcile, spend};
+use crate::identity::{GrantId, HoldId};
+use crate::purchases;
+
+/// The account, ahead of the stream by the events decided so far.
+pub(super) struct Draft<'a> {
+    pub(super) account: Cow<'a, Account>,
+    pub(super) events: Vec<AccountEvent>,
+    pub(super) at: Timestamp,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(account: &'a Account, at: Timestamp) -> Self {
+        Self {
+            account: Cow::Borrowed(account),
+            events: Vec::new(),
+            at,
+        }
+    }
+
+    /// Decide an event.
+    pub(super) fn record(&mut self, effective_at: Timestamp, fact: impl Into<AccountFact>) {
+        let event = AccountEvent {
+            fact: fact.into(),
+            at: self.at,
+            effective_at,
+        };
+        self.account.to_mut().fold(&event);
+        self.events.push(event);
+    }
+
+    /// Decide the last event: nothing looks at the account after it, so it is not folded in.
+    pub(super) fn conclude(&mut self, effective_at: Timestamp, fact: impl Into<AccountFact>) {
+        self.events.push(AccountEvent {
+            fact: fact.into(),
+            at: self.at,
+            effective_at,
+        });
+    }
+
+    /// Bring a lot's rows in line with what its payment's facts and its validity say.
+    pub(super) fn reconcile(&mut self, grant: &GrantId) {
+        let Some(lot) = self.account.credits.lot(grant) else {
+            return;
+        };
+        for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), self.at) {
+            self.record(effective_at, event);
+        }
+    }
+
+    /// Everything that is due at the draft's instant, in the order of due instants, each dated its own: holds that
+    /// timed out, lots that ended. At the same instant the lot ends first; what the hold gives back expires then.
+    pub(super) fn write_due(&mut self) {
+        let credits = &self.account.credits;
+        let endings = credits
+            .due_endings(self.at)
+            .map(|(due, grant)| (*due, Due::LotEnded(grant.clone())));
+        let holds = credits
+            .due_holds(self.at)
+            .map(|(due, hold)| (*due, Due::HoldTimedOut(hold.clone())));
+        let mut due: Vec<(Timestamp, Due)> = endings.chain(holds).collect();
+        due.sort();
+        for (due_at, due) in due {
+            match due {
+                Due::LotEnded(grant) => self.reconcile(&grant),
+                Due::HoldTimedOut(hold) => {
+                    let Some(hold) = self.account.credits.hold(&hold).cloned() else {
+                        continue;
+                    };
+                    let released = spend::released(&hold, HoldEnd::TimedOut);
+                    self.record(due_at, CreditsEvent::HoldReleased(released));
+                    for slice in &hold.rest {
+                        self.reconcile(&slice.grant);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Something that happens by the clock alone; at the same instant in this order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    LotEnded(GrantId),
+    HoldTimedOut(HoldId),
+}
+
+/// What claims units of a lot back.
+fn targets(account: &Account, lot: &Lot) -> Vec<crate::credits::Target> {
+    let group = lot
+        .terms
+        .group
+        .as_ref()
+        .and_then(|group| account.groups.get(group));
+    match (&lot.terms.purchase, group) {
+        (Some(_), Some(group)) => purchases::targets(lot.granted, group.facts.values()),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,16 @@
+//! The account: one customer's money, credits, trials and plan as one stream.
+
+mod command;
+mod decide;
+mod draft;
+mod event;
+mod refusal;
+mod settle;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::*;
+pub use event::*;
+pub use refusal::AccountRefusal;
+pub use state::{Account, Group};

@@ -1,0 +1,96 @@
+//! Why an account says no.
+
+use crate::Timestamp;
+use crate::aggregate::Refusal;
+use crate::identity::{GrantId, HoldId};
+use crate::quantity::Units;
+
+/// A typed no. None of these is worth retrying unchanged; what would help is in the fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountRefusal {
+    /// There is no such account.
+    #[error("there is no such account")]
+    AccountNotFound,
+    /// The id is taken.
+    #[error("the account exists already")]
+    AccountExists,
+    /// The write would change nothing.
+    #[error("nothing would change")]
+    NoChange,
+    /// The balance does not cover it.
+    #[error("{required} credits are required, {available} are available")]
+    InsufficientCredits {
+        /// What was asked for.
+        required: Units,
+        /// What may be spent now; negative when more was used than is left after a clawback.
+        available: Units,
+        /// What is missing.
+        shortfall: Units,
+    },
+    /// A quantity that must be positive is not.
+    #[error("the quantity of credits must be positive")]
+    NotPositive,
+    /// The account would hold more than can be counted.
+    #[error("the account's total would exceed the greatest quantity of credits")]
+    TooManyCredits,
+    /// A lot that ends before it begins.
+    #[error("expires_at must be after effective_at")]
+    ExpiresBeforeEffective {
+        /// When it would begin.
+        effective_at: Timestamp,
+        /// When it would end.
+        expires_at: Timestamp,
+    },
+    /// The lot's cost is negative.
+    #[error("the cost must not be negative")]
+    NegativeCost,
+    /// The id of the lot is taken.
+    #[error("grant {0} exists already")]
+    GrantExists(GrantId),
+    /// There is no such hold.
+    #[error("there is no hold {0}")]
+    HoldNotFound(HoldId),
+    /// The hold ended: captured, released or timed out.
+    #[error("hold {hold} ended at {ended_at}")]
+    HoldEnded {
+        /// Which.
+        hold: HoldId,
+        /// When.
+        ended_at: Timestamp,
+    },
+    /// More than the hold has left.
+    #[error("the hold has {held} credits left, {required} are required")]
+    CaptureExceedsHold {
+        /// What was asked for.
+        required: Units,
+        /// What the hold has left.
+        held: Units,
+    },
+    /// A hold must have an end in the calendar.
+    #[error("a hold's time must be positive and end in the calendar")]
+    InvalidHoldTime,
+    /// Stripe's words contradict each other in a way that has no booking.
+    #[error("{0}")]
+    Unbookable(String),
+}
+
+impl Refusal for AccountRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::AccountNotFound => "account_not_found",
+            Self::AccountExists => "account_exists",
+            Self::NoChange => "no_change",
+            Self::InsufficientCredits { .. } => "insufficient_credits",
+            Self::NotPositive => "credits_not_positive",
+            Self::TooManyCredits => "credits_out_of_range",
+            Self::ExpiresBeforeEffective { .. } => "expires_before_effective",
+            Self::NegativeCost => "cost_negative",
+            Self::GrantExists(_) => "grant_exists",
+            Self::HoldNotFound(_) => "hold_not_found",
+            Self::HoldEnded { .. } => "hold_ended",
+            Self::CaptureExceedsHold { .. } => "capture_exceeds_hold",
+            Self::InvalidHoldTime => "hold_time_invalid",
+            Self::Unbookable(_) => "unbookable",
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! An account, folded from its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::command::DatedFact;
+use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
+use crate::Timestamp;
+use crate::credits::{Credits, CreditsEvent};
+use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, SubscriptionId};
+use crate::purchases::PurchasesEvent;
+use crate::subscriptions::{InvoicesEvent, SubscriptionState, SubscriptionsEvent};
+use crate::trials::{TrialState, TrialsEvent};
+
+/// One customer's money, credits, trials and plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub(super) id: Option<AccountId>,
+    pub(super) external_id: Option<String>,
+    pub(super) customers: BTreeSet<String>,
+    pub(super) last_at: Option<Timestamp>,
+    pub(super) credits: Credits,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionState>,
+    pub(super) trials: BTreeMap<SubscriptionId, TrialState>,
+}
+
+/// What stands about one payment or invoice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Facts by natural key.
+    pub facts: BTreeMap<NaturalKey, DatedFact>,
+    /// Lots that came from it, withdrawn ones included.
+    pub lots: BTreeSet<GrantId>,
+}
+
+impl Account {
+    /// Its id, once it is open.
+    pub fn id(&self) -> Option<&AccountId> {
+        self.id.as_ref()
+    }
+
+    /// The caller's own id for it.
+    pub fn external_id(&self) -> Option<&str> {
+        self.external_id.as_deref()
+    }
+
+    /// The Stripe customers that are this account.
+    pub fn customers(&self) -> impl Iterator<Item = &str> {
+        self.customers.iter().map(String::as_str)
+    }
+
+    /// Its lots and holds.
+    pub fn credits(&self) -> &Credits {
+        &self.credits
+    }
+
+    /// What stands about its payments and invoices.
+    pub fn groups(&self) -> &BTreeMap<GroupId, Group> {
+        &self.groups
+    }
+
+    /// Its subscriptions.
+    pub fn subscriptions(&self) -> &BTreeMap<SubscriptionId, SubscriptionState> {
+        &self.subscriptions
+    }
+
+    /// Its trials, by the subscription they are the trial of.
+    pub fn trials(&self) -> &BTreeMap<SubscriptionId, TrialState> {
+        &self.trials
+    }
+
+    pub(super) fn fold(&mut self, event: &AccountEvent) {
+        self.last_at = self.last_at.max(Some(event.at));
+        match &event.fact {
+            AccountFact::Life(life) => self.fold_life(life),
+            AccountFact::Credits(credits) => {
+                if let CreditsEvent::CreditsGranted(granted) = credits
+                    && let Some(group) = &granted.group
+                {
+                    self.groups
+                        .entry(group.clone())
+                        .or_default()
+                        .lots
+                        .insert(granted.grant.clone());
+                }
+                self.credits.evolve(credits, event.effective_at);
+            }
+            AccountFact::Purchases(fact) => self.stand(Fact::Purchases(fact.clone()), event.effective_at),
+            AccountFact::Invoices(fact) => self.stand(Fact::Invoices(fact.clone()), event.effective_at),
+            AccountFact::Subscriptions(change) => self.fold_subscription(change),
+            AccountFact::Trials(change) => self.fold_trial(change),
+        }
+    }
+
+    fn fold_life(&mut self, event: &AccountLifeEvent) {
+        match event {
+            AccountLifeEvent::AccountOpened(e) => {
+                self.id = Some(e.account.clone());
+                self.external_id.clone_from(&e.external_id);
+            }
+            AccountLifeEvent::CustomerLinked(e) => {
+                self.customers.insert(e.customer.clone());
+            }
+            AccountLifeEvent::FactReversed(e) => {
+                if let Some(group) = self.groups.get_mut(&e.original.group()) {
+                    group.facts.remove(&e.original.natural_key());
+                }
+            }
+        }
+    }
+
+    fn stand(&mut self, fact: Fact, effective_at: Timestamp) {
+        let group = self.groups.entry(fact.group()).or_default();
+        group
+            .facts
+            .insert(fact.natural_key(), DatedFact { fact, effective_at });
+    }
+
+    fn fold_subscription(&mut self, event: &SubscriptionsEvent) {
+        match event {
+            SubscriptionsEvent::SubscriptionReassigned(e) => {
+                self.subscriptions.remove(&e.subscription);
+            }
+            SubscriptionsEvent::SubscriptionStarted(e)
+            | SubscriptionsEvent::SubscriptionRenewed(e)
+            | SubscriptionsEvent::PlanChanged(e)
+            | SubscriptionsEvent::CancellationScheduled(e)
+            | SubscriptionsEvent::CancellationRevoked(e)
+            | SubscriptionsEvent::SubscriptionPaused(e)
+            | SubscriptionsEvent::SubscriptionResumed(e)
+            | SubscriptionsEvent::PaymentFailed(e)
+            | SubscriptionsEvent::PaymentRecovered(e)
+            | SubscriptionsEvent::SubscriptionEnded(e)
+            | SubscriptionsEvent::SubscriptionUpdated(e) => {
+                self.subscriptions.insert(e.subscription.clone(), e.state.clone());
+            }
+        }
+    }
+
+    fn fold_trial(&mut self, event: &TrialsEvent) {
+        match event {
+            TrialsEvent::TrialWithdrawn(e) => {
+                self.trials.remove(&e.subscription);
+            }
+            TrialsEvent::TrialStarted(e)
+            | TrialsEvent::TrialExtended(e)
+            | TrialsEvent::TrialConverted(e)
+            | TrialsEvent::TrialExpired(e)
+            | TrialsEvent::TrialCancelled(e) => {
+                self.trials.insert(e.subscription.clone(), e.state.clone());
+            }
+        }
+    }
+}
+
+impl Fact {
+    /// What it is settled with.
+    pub fn group(&self) -> GroupId {
+        match self {
+            Self::Purchases(event) => GroupId(format!("pay:{}", event.payment())),
+            Self::Invoices(event) => GroupId(format!("inv:{}", event.invoice())),
+        }
+    }
+}
+
+impl PurchasesEvent {
+    /// The payment it is about.
+    pub fn payment(&self) -> &crate::identity::PaymentId {
+        match self {
+            Self::CashReceived(e) => &e.payment,
+            Self::PurchasePaid(e) => &e.payment,
+            Self::RefundRecorded(e) | Self::RefundReversed(e) => &e.payment,
+            Self::RefundPaid(e) | Self::RefundReturned(e) => &e.payment,
+            Self::DisputeOpened(e) => &e.payment,
+            Self::DisputeFundsWithdrawn(e) | Self::DisputeFundsReinstated(e) => &e.payment,
+            Self::DisputeClosed(e) => &e.payment,
+        }
+    }
+}
+
+impl InvoicesEvent {
+    /// The invoice it is about.
+    pub fn invoice(&self) -> &crate::identity::InvoiceId {
+        match self {
+            Self::InvoiceIssued(e) => &e.invoice,
+            Self::InvoicePaid(e) => &e.invoice,
+            Self::InvoiceVoided(e) | Self::InvoiceWrittenOff(e) => &e.invoice,
+            Self::CreditNoteIssued(e) => &e.invoice,
+        }
+    }
+}
