@@ -1,0 +1,188 @@
+//! What lots, uses, holds and clawbacks do to the books: money of a lot on 2110, its units on the unit accounts, both
+//! under the lot's id.
+
+use super::LedgerAccount::{
+    Bank, ContraConcessions, ContraDisputes, ContraRefunds, ContractCredits, DeferredSubscription,
+    OpeningBalances, RevenueBreakage, RevenueUsage, UnitsConsumed, UnitsExpired, UnitsHeld,
+    UnitsIssuedGoodwill, UnitsIssuedMigration, UnitsIssuedPaid, UnitsIssuedPlan, UnitsIssuedPromotional,
+    UnitsIssuedTrial, UnitsOverdraft, UnitsRevoked, UnitsWallet,
+};
+use super::{LedgerAccount, Lines};
+use crate::credits::{
+    Clawback, Contra, CreditsEvent, CreditsGranted, Expiry, Freeze, GrantSource, HeldSlice, Overdraft, Slice,
+};
+use crate::identity::{AccountId, UnitCode};
+
+/// The lines of an event of the credits family.
+pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
+    match event {
+        CreditsEvent::CreditsGranted(e) => granted(account, e),
+        CreditsEvent::GrantWithdrawn(e) => granted(account, &e.original).negated(),
+        CreditsEvent::CreditsConsumed(e) => used(&e.unit, &e.slices, UnitsWallet),
+        CreditsEvent::HoldCaptured(e) => used(&e.unit, &e.slices, UnitsHeld),
+        CreditsEvent::CreditsHeld(e) => held(&e.unit, &e.slices),
+        CreditsEvent::HoldReleased(e) => held(&e.unit, &e.slices).negated(),
+        CreditsEvent::CreditsExpired(e) => expired(e),
+        CreditsEvent::ExpiryReversed(e) => expired(e).negated(),
+        CreditsEvent::CreditsFrozen(e) => frozen(e),
+        CreditsEvent::CreditsUnfrozen(e) => frozen(e).negated(),
+        CreditsEvent::CreditsRevoked(e) => revoked(account, e),
+        CreditsEvent::CreditsRestored(e) => revoked(account, e).negated(),
+        CreditsEvent::OverdraftIncurred(e) => overdrawn(e),
+        CreditsEvent::OverdraftRepaid(e) => overdrawn(e).negated(),
+    }
+}
+
+/// Rows 1 (units), 4, 4c, 17b, 31. The money of a lot that a payment bought is `PurchasePaid`'s.
+fn granted(account: &AccountId, grant: &CreditsGranted) -> Lines {
+    let mut lines = Lines::default();
+    lines.move_units(
+        UnitsWallet,
+        issued(grant.source),
+        &grant.grant,
+        &grant.unit,
+        grant.units,
+    );
+    if let (Some(cost), None) = (grant.cost, &grant.purchase) {
+        let (from, key) = funding(account, grant);
+        lines.debit(from, key, cost.currency.code(), cost.minor);
+        lines.credit(
+            ContractCredits,
+            grant.grant.as_str(),
+            cost.currency.code(),
+            cost.minor,
+        );
+    }
+    lines
+}
+
+fn issued(source: GrantSource) -> LedgerAccount {
+    match source {
+        GrantSource::Paid => UnitsIssuedPaid,
+        GrantSource::Plan => UnitsIssuedPlan,
+        GrantSource::Promotional => UnitsIssuedPromotional,
+        GrantSource::Trial => UnitsIssuedTrial,
+        GrantSource::Goodwill => UnitsIssuedGoodwill,
+        GrantSource::Migration => UnitsIssuedMigration,
+    }
+}
+
+/// What a lot's cost is taken from: the invoice line that billed it, else what its source says was given for it.
+fn funding<'a>(account: &'a AccountId, grant: &'a CreditsGranted) -> (LedgerAccount, &'a str) {
+    if let Some(line) = &grant.invoice_line {
+        return (DeferredSubscription, line);
+    }
+    match grant.source {
+        GrantSource::Paid => (Bank, ""),
+        GrantSource::Plan => (DeferredSubscription, account.as_str()),
+        GrantSource::Promotional | GrantSource::Trial | GrantSource::Goodwill => (ContraConcessions, ""),
+        GrantSource::Migration => (OpeningBalances, ""),
+    }
+}
+
+/// Row 6.
+fn used(unit: &UnitCode, slices: &[Slice], from: LedgerAccount) -> Lines {
+    let mut lines = Lines::default();
+    for slice in slices {
+        if let Some(cost) = slice.cost {
+            lines.debit(
+                ContractCredits,
+                slice.grant.as_str(),
+                cost.currency.code(),
+                cost.minor,
+            );
+            lines.credit(RevenueUsage, "", cost.currency.code(), cost.minor);
+        }
+        lines.move_units(UnitsConsumed, from, &slice.grant, unit, slice.units);
+    }
+    lines
+}
+
+/// Row 5.
+fn held(unit: &UnitCode, slices: &[HeldSlice]) -> Lines {
+    let mut lines = Lines::default();
+    for slice in slices {
+        lines.move_units(UnitsHeld, UnitsWallet, &slice.grant, unit, slice.units);
+    }
+    lines
+}
+
+/// Rows 9 and 10.
+fn expired(expiry: &Expiry) -> Lines {
+    let mut lines = Lines::default();
+    if let Some(cost) = expiry.cost {
+        lines.debit(
+            ContractCredits,
+            expiry.grant.as_str(),
+            cost.currency.code(),
+            cost.minor,
+        );
+        lines.credit(RevenueBreakage, "", cost.currency.code(), cost.minor);
+    }
+    lines.move_units(
+        UnitsExpired,
+        UnitsWallet,
+        &expiry.grant,
+        &expiry.unit,
+        expiry.units,
+    );
+    lines
+}
+
+/// Rows 14 and 15, units: all that is frozen is held; what was used before is owed, not taken from the wallet.
+fn frozen(freeze: &Freeze) -> Lines {
+    let mut lines = Lines::default();
+    let unused = freeze.units - freeze.overdrawn;
+    lines.move_units(UnitsHeld, UnitsWallet, &freeze.grant, &freeze.unit, unused);
+    lines.move_units(
+        UnitsHeld,
+        UnitsOverdraft,
+        &freeze.grant,
+        &freeze.unit,
+        freeze.overdrawn,
+    );
+    lines
+}
+
+/// Rows 11, 12, 16 and 34. The refund or dispute debited its whole net to contra-revenue; the unused part never was
+/// revenue and is moved from there to the lot, which leaves the consumed part on the contra account.
+fn revoked(account: &AccountId, clawback: &Clawback) -> Lines {
+    let mut lines = Lines::default();
+    if let Some(cost) = clawback.cost {
+        let (contra, key) = match clawback.contra {
+            Contra::Refund => (ContraRefunds, ""),
+            Contra::Dispute => (ContraDisputes, ""),
+            Contra::Proration => (DeferredSubscription, account.as_str()),
+        };
+        lines.debit(
+            ContractCredits,
+            clawback.grant.as_str(),
+            cost.currency.code(),
+            cost.minor,
+        );
+        lines.credit(contra, key, cost.currency.code(), cost.minor);
+    }
+    let unused = clawback.units - clawback.overdrawn;
+    lines.move_units(UnitsRevoked, UnitsWallet, &clawback.grant, &clawback.unit, unused);
+    lines.move_units(
+        UnitsRevoked,
+        UnitsOverdraft,
+        &clawback.grant,
+        &clawback.unit,
+        clawback.overdrawn,
+    );
+    lines
+}
+
+/// A corrected grant gives less than was used of it: the wallet is made whole by a debt.
+fn overdrawn(overdraft: &Overdraft) -> Lines {
+    let mut lines = Lines::default();
+    lines.move_units(
+        UnitsWallet,
+        UnitsOverdraft,
+        &overdraft.grant,
+        &overdraft.unit,
+        overdraft.units,
+    );
+    lines
+}

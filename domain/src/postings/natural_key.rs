@@ -1,0 +1,60 @@
+//! The name under which the books net what an event did.
+//!
+//! A correction carries the key of what it corrects, so that the two net to zero under it, however often a fact was
+//! recorded, reversed and recorded again.
+
+use crate::account::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
+use crate::credits::{Clawback, CreditsEvent, Expiry, Freeze};
+use crate::identity::{GrantId, NaturalKey};
+
+/// The natural key of an event; none where an event never reaches the books (a change of state of the account, of a
+/// subscription or a trial).
+pub fn natural_key(event: &AccountEvent) -> Option<NaturalKey> {
+    match &event.fact {
+        AccountFact::Life(AccountLifeEvent::FactReversed(e)) => Some(e.original.natural_key()),
+        AccountFact::Life(AccountLifeEvent::AccountOpened(_) | AccountLifeEvent::CustomerLinked(_))
+        | AccountFact::Subscriptions(_)
+        | AccountFact::Trials(_) => None,
+        AccountFact::Credits(e) => Some(NaturalKey(of_credits(e))),
+        AccountFact::Purchases(e) => Some(Fact::Purchases(e.clone()).natural_key()),
+        AccountFact::Invoices(e) => Some(Fact::Invoices(e.clone()).natural_key()),
+    }
+}
+
+fn of_credits(event: &CreditsEvent) -> String {
+    match event {
+        CreditsEvent::CreditsGranted(e) => of_grant(&e.grant),
+        CreditsEvent::GrantWithdrawn(e) => of_grant(&e.original.grant),
+        CreditsEvent::CreditsConsumed(e) => format!("debit:{}", e.debit),
+        CreditsEvent::HoldCaptured(e) => format!("debit:{}", e.debit),
+        CreditsEvent::CreditsHeld(e) => format!("hold:{}", e.hold),
+        CreditsEvent::HoldReleased(e) => format!("hold:{}", e.hold),
+        CreditsEvent::CreditsExpired(e) | CreditsEvent::ExpiryReversed(e) => of_expiry(e),
+        CreditsEvent::CreditsFrozen(e) | CreditsEvent::CreditsUnfrozen(e) => of_freeze(e),
+        CreditsEvent::CreditsRevoked(e) | CreditsEvent::CreditsRestored(e) => of_clawback(e),
+        CreditsEvent::OverdraftIncurred(e) | CreditsEvent::OverdraftRepaid(e) => {
+            format!("overdraft:{}", e.grant)
+        }
+    }
+}
+
+/// `grant:<id>`, where our own prefix would only say "grant" twice.
+fn of_grant(grant: &GrantId) -> String {
+    let id = grant.as_str();
+    format!("grant:{}", id.strip_prefix("grant_").unwrap_or(id))
+}
+
+fn of_expiry(expiry: &Expiry) -> String {
+    match &expiry.cause {
+        Some(cause) => format!("expire:{}:{cause}", expiry.grant),
+        None => format!("expire:{}", expiry.grant),
+    }
+}
+
+fn of_freeze(freeze: &Freeze) -> String {
+    format!("freeze:{}:{}", freeze.grant, freeze.cause)
+}
+
+fn of_clawback(clawback: &Clawback) -> String {
+    format!("revoke:{}:{}", clawback.grant, clawback.cause)
+}
