@@ -1,0 +1,5 @@
+//! All SQL of this crate.
+
+pub(crate) mod events;
+pub(crate) mod seals;
+pub(crate) mod session;
