@@ -1,0 +1,238 @@
+//! One projection, followed by one task a process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tallybook_journal::Journal;
+use tokio::sync::watch;
+
+use super::advance::{AdvanceError, advance};
+use super::tail::LogTail;
+use super::transaction::Outcome;
+use super::{EngineConfig, rebuild};
+use crate::projection::Projection;
+use crate::repo;
+use crate::repo::builds::Build;
+
+/// How long the loser of a checkpoint leaves the winner alone.
+const LOST_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often a stopped projection looks whether something changed about it.
+const STOPPED_PAUSE: Duration = Duration::from_secs(1);
+
+/// How far a projection is known to be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    pub(super) position: i64,
+    pub(super) stopped: Option<Halt>,
+}
+
+impl Progress {
+    /// The projection is at this position and goes on from there. Whether that is news.
+    pub(super) fn reach(&mut self, position: i64) -> bool {
+        let news = position > self.position || self.stopped.is_some();
+        self.position = position.max(self.position);
+        self.stopped = None;
+        news
+    }
+}
+
+/// Why it does not go on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Halt {
+    pub(super) position: i64,
+    pub(super) reason: String,
+}
+
+pub(super) struct Runner {
+    projection: Arc<dyn Projection>,
+    pool: PgPool,
+    tail: Arc<LogTail>,
+    head: watch::Receiver<i64>,
+    progress: watch::Sender<Progress>,
+    config: EngineConfig,
+    /// The live build as last seen; none when it has to be looked up again.
+    build: Option<Build>,
+}
+
+/// What to do before the next round.
+enum Next {
+    /// Go on at once.
+    Continue,
+    /// Wait for events after this position.
+    Await(i64),
+    /// Leave it for so long.
+    Pause(Duration),
+}
+
+/// A round did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Read(#[from] tallybook_journal::ReadError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Runner {
+    pub(super) fn new(
+        projection: Arc<dyn Projection>,
+        pool: PgPool,
+        tail: Arc<LogTail>,
+        head: watch::Receiver<i64>,
+        progress: watch::Sender<Progress>,
+        config: EngineConfig,
+    ) -> Self {
+        Self {
+            projection,
+            pool,
+            tail,
+            head,
+            progress,
+            config,
+            build: None,
+        }
+    }
+
+    /// Follow the log until told to stop. A round that is dropped midway was never committed.
+    pub(super) async fn run(mut self, journal: Journal, closed: watch::Receiver<bool>) {
+        tokio::select! {
+            () = super::until_closed(closed) => {}
+            () = self.follow(journal) => {}
+        }
+    }
+
+    async fn follow(&mut self, journal: Journal) {
+        self.bring_to_version(&journal).await;
+        loop {
+            let next = match self.round().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::warn!(projection = self.projection.name(), %error, "a projection has to try again");
+                    self.build = None;
+                    Next::Pause(self.config.retry_interval)
+                }
+            };
+            match next {
+                Next::Continue => {}
+                Next::Await(position) => {
+                    // The head's watcher ends with the engine, and then so does this.
+                    if self.head.wait_for(|head| *head > position).await.is_err() {
+                        return;
+                    }
+                }
+                Next::Pause(pause) => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+
+    /// Build this release's version if readers still see an older one.
+    async fn bring_to_version(&mut self, journal: &Journal) {
+        loop {
+            let live = repo::builds::live(&self.pool, self.projection.name()).await;
+            match live {
+                Ok(Some(build)) if build.version >= self.projection.version() => return,
+                Ok(_) => {
+                    let name = self.projection.name();
+                    tracing::info!(
+                        projection = name,
+                        version = self.projection.version(),
+                        "building a new version"
+                    );
+                    match rebuild::rebuild(journal, &self.pool, &self.projection, self.config.batch_max).await
+                    {
+                        Ok(_) => return,
+                        Err(error) => {
+                            tracing::error!(projection = name, %error, "the new version could not be built");
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the builds could not be read"),
+            }
+            tokio::time::sleep(self.config.retry_interval).await;
+        }
+    }
+
+    /// Apply what follows, if this process gets to.
+    async fn round(&mut self) -> Result<Next, RoundError> {
+        let Some(mut build) = self.current_build().await? else {
+            return Ok(Next::Pause(STOPPED_PAUSE));
+        };
+        let records = self.tail.after(build.position).await?;
+        if records.is_empty() {
+            return Ok(Next::Await(build.position));
+        }
+        let mut connection = self.pool.acquire().await?;
+        let advanced = advance(&mut connection, self.projection.as_ref(), &mut build, &records).await;
+        drop(connection);
+        self.publish(build.position);
+        self.build = Some(build);
+        match advanced {
+            Ok(Outcome::Applied) => Ok(Next::Continue),
+            Ok(Outcome::Lost) => {
+                self.build = None;
+                Ok(Next::Pause(LOST_PAUSE))
+            }
+            Err(AdvanceError::Unavailable(error)) => Err(error.into()),
+            Err(AdvanceError::Stopped { position, reason }) => {
+                self.halt(position, reason).await?;
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    /// The live build, if it is of the version this release knows.
+    async fn current_build(&mut self) -> Result<Option<Build>, sqlx::Error> {
+        if let Some(build) = &self.build {
+            return Ok(Some(build.clone()));
+        }
+        let live = repo::builds::live(&self.pool, self.projection.name()).await?;
+        let build = live.filter(|build| build.version == self.projection.version());
+        if let Some(build) = &build {
+            self.publish(build.position);
+            self.build = Some(build.clone());
+        } else {
+            tracing::warn!(
+                projection = self.projection.name(),
+                version = self.projection.version(),
+                "readers see another version; this release leaves it alone"
+            );
+        }
+        Ok(build)
+    }
+
+    fn publish(&self, position: i64) {
+        self.progress
+            .send_if_modified(|progress| progress.reach(position));
+    }
+
+    /// Say loudly that an event cannot be applied, and stand still until something changes about the build.
+    async fn halt(&mut self, position: i64, reason: String) -> Result<(), sqlx::Error> {
+        let Some(build) = self.build.take() else {
+            return Ok(());
+        };
+        tracing::error!(
+            projection = self.projection.name(),
+            position,
+            reason,
+            "a projection stopped: it cannot apply an event"
+        );
+        repo::builds::note_stop(&self.pool, &build, position, &reason).await?;
+        self.progress.send_modify(|progress| {
+            progress.stopped = Some(Halt { position, reason });
+        });
+        let mut progress = self.progress.subscribe();
+        loop {
+            let resumed = progress.wait_for(|progress| progress.stopped.is_none());
+            if tokio::time::timeout(STOPPED_PAUSE, resumed).await.is_ok() {
+                return Ok(());
+            }
+            match repo::builds::live(&self.pool, self.projection.name()).await {
+                Ok(Some(live)) if live == build => {}
+                Ok(_) => return Ok(()),
+                Err(error) => tracing::warn!(%error, "the builds could not be read"),
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a read model is to the engine.
+
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
+
+use crate::batch::Batch;
+
+/// A read model: tables that are a function of the log.
+///
+/// The engine calls [`Projection::apply`] inside a transaction whose `search_path` begins with the schema of the build
+/// being kept, so statements name tables plainly and never a build. The rows and the checkpoint commit together.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name, for ever.
+    fn name(&self) -> &'static str;
+
+    /// The version of its rows. A higher one than the live build's is built beside it and swapped in. Its tables come
+    /// from a migration, in a schema registered in `projection_builds` as `defined`.
+    fn version(&self) -> i32;
+
+    /// Its tables, each shown by a view of the same name in `public`.
+    fn tables(&self) -> &'static [&'static str];
+
+    /// Change the rows by these events, which follow those applied before, with a fixed number of statements. Any way
+    /// of cutting the log into batches must give the same rows.
+    fn apply<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        batch: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), ApplyError>>;
+}
+
+/// A batch was not applied; nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// This release cannot apply the event at this position. Trying again does not help.
+    #[error("the event at position {position} cannot be applied: {reason}")]
+    Poison {
+        /// Where it stands in the log.
+        position: i64,
+        /// Why not.
+        reason: String,
+    },
+    /// The database said no, or did not answer.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A row could not be written as JSON, a defect.
+    #[error("a row could not be written: {0}")]
+    Row(#[from] serde_json::Error),
+}
+
+impl ApplyError {
+    /// Whether the same batch may be applied later: the database was unreachable, overloaded or in a conflict.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Database(error) => is_transient(error),
+            Self::Poison { .. } | Self::Row(_) => false,
+        }
+    }
+}
+
+/// Whether an error of the database is about the moment, not about the statement.
+pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // Connection, transaction rollback, lock, resources, intervention, system.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "40", "53", "55", "57", "58"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,115 @@
+//! Journal entries and what the accounts come to.
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+/// The time zones of tenants. A tenant that is not registered is not in the answer.
+pub(crate) async fn time_zones(
+    connection: &mut PgConnection,
+    tenants: &[String],
+) -> sqlx::Result<Vec<(String, String)>> {
+    let rows = sqlx::query!(
+        "select tenant, time_zone from tenants where tenant = any($1::text[])",
+        tenants
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant, row.time_zone)).collect())
+}
+
+/// Draw so many entry numbers for each tenant. The last one drawn, by tenant.
+pub(crate) async fn draw_entry_numbers(
+    connection: &mut PgConnection,
+    tenants: &[String],
+    counts: &[i64],
+) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"insert into entry_numbers (tenant, last)
+           select tenant, count from unnest($1::text[], $2::bigint[]) as drawn (tenant, count)
+           on conflict (tenant) do update set last = entry_numbers.last + excluded.last
+           returning tenant as "tenant!", last as "last!""#,
+        tenants,
+        counts
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant, row.last)).collect())
+}
+
+/// Append entries.
+pub(crate) async fn append_entries(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"insert into journal_entries (tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key,
+                                        event_type, is_reversal, effective_at, accounting_date, recorded_at, lines)
+           select tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key, event_type,
+                  is_reversal, effective_at, accounting_date, recorded_at, lines
+           from json_to_recordset($1::text::json)
+                as row (tenant text, account_id text, aggregate_type text, sequence bigint, position bigint,
+                        entry_no bigint, natural_key text, event_type text, is_reversal boolean,
+                        effective_at timestamptz, accounting_date date, recorded_at timestamptz, lines jsonb)"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// What a batch adds to accounts, column by column. Sums are decimal text: they may not fit 64 bits.
+#[derive(Default)]
+pub(crate) struct Turnovers {
+    pub(crate) tenants: Vec<String>,
+    pub(crate) account_ids: Vec<String>,
+    pub(crate) ledger_accounts: Vec<String>,
+    pub(crate) sub_keys: Vec<String>,
+    pub(crate) commodities: Vec<String>,
+    pub(crate) dates: Vec<NaiveDate>,
+    pub(crate) debits: Vec<String>,
+    pub(crate) credits: Vec<String>,
+}
+
+/// Add turnovers to the accounts' balances.
+pub(crate) async fn add_to_balances(connection: &mut PgConnection, added: &Turnovers) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"insert into ledger_balances (tenant, account_id, ledger_account, sub_key, commodity, accounting_date, debit,
+                                        credit)
+           select tenant, account_id, ledger_account, sub_key, commodity, accounting_date, debit::numeric,
+                  credit::numeric
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::text[], $8::text[])
+                as added (tenant, account_id, ledger_account, sub_key, commodity, accounting_date, debit, credit)
+           on conflict (tenant, account_id, ledger_account, sub_key, commodity, accounting_date) do update
+           set debit = ledger_balances.debit + excluded.debit, credit = ledger_balances.credit + excluded.credit"#,
+        &added.tenants,
+        &added.account_ids,
+        &added.ledger_accounts,
+        &added.sub_keys,
+        &added.commodities,
+        &added.dates,
+        &added.debits,
+        &added.credits
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Add turnovers to the tenants' totals.
+pub(crate) async fn add_to_totals(connection: &mut PgConnection, added: &Turnovers) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"insert into ledger_totals (tenant, ledger_account, commodity, accounting_date, debit, credit)
+           select tenant, ledger_account, commodity, accounting_date, sum(debit::numeric), sum(credit::numeric)
+           from unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::text[])
+                as added (tenant, ledger_account, commodity, accounting_date, debit, credit)
+           group by tenant, ledger_account, commodity, accounting_date
+           on conflict (tenant, ledger_account, commodity, accounting_date) do update
+           set debit = ledger_totals.debit + excluded.debit, credit = ledger_totals.credit + excluded.credit"#,
+        &added.tenants,
+        &added.ledger_accounts,
+        &added.commodities,
+        &added.dates,
+        &added.debits,
+        &added.credits
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,172 @@
+//! What must hold of an account whatever happened: I5, I6, I7, I8 and I11.
+
+use std::collections::BTreeMap;
+
+use tallybook_domain::credits::Lot;
+use tallybook_domain::postings::LedgerAccount as L;
+
+use super::fold::Folded;
+use super::ledger::{Ledger, Owner};
+use super::rows::{Balances, Whereabouts};
+use super::{Check, Finding};
+
+const UNIT_ACCOUNTS: [L; 12] = [
+    L::UnitsWallet,
+    L::UnitsHeld,
+    L::UnitsIssuedPaid,
+    L::UnitsIssuedPlan,
+    L::UnitsIssuedPromotional,
+    L::UnitsIssuedTrial,
+    L::UnitsIssuedGoodwill,
+    L::UnitsIssuedMigration,
+    L::UnitsConsumed,
+    L::UnitsExpired,
+    L::UnitsRevoked,
+    L::UnitsOverdraft,
+];
+
+/// What the unit accounts of an account come to, by kind of credit.
+pub(super) fn balances(ledger: &Ledger, owner: &Owner) -> Balances {
+    let mut balances = Balances::new();
+    for ((account, unit, _), net) in ledger.nets(owner, &UNIT_ACCOUNTS) {
+        let at = balances.entry(unit).or_default();
+        match account {
+            L::UnitsWallet => at.wallet += net,
+            L::UnitsHeld => at.held += net,
+            L::UnitsConsumed => at.consumed += net,
+            L::UnitsExpired => at.expired += net,
+            L::UnitsRevoked => at.revoked += net,
+            L::UnitsOverdraft => at.overdraft -= net,
+            _ => at.issued -= net,
+        }
+    }
+    balances
+}
+
+/// Check an account at the end of the fold.
+pub(super) fn check(owner: &Owner, folded: &Folded, ledger: &Ledger, findings: &mut Vec<Finding>) {
+    let mut found = |check, what: &str, detail: String| {
+        findings.push(Finding {
+            check,
+            position: None,
+            subject: format!("{}/{} {what}", owner.0, owner.1).trim_end().to_owned(),
+            detail,
+        });
+    };
+    let credits = folded.state.credits();
+    for lot in credits.lots() {
+        check_lot(lot, &mut found);
+    }
+    check_units(folded, &balances(ledger, owner), &mut found);
+    check_costs(owner, folded, ledger, &mut found);
+    check_holds(folded, &mut found);
+}
+
+fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
+    let name = lot.terms.grant.as_str();
+    let places = [
+        lot.available,
+        lot.held,
+        lot.frozen,
+        lot.consumed,
+        lot.expired,
+        lot.revoked,
+    ];
+    let sum: i128 = places.iter().map(|units| i128::from(units.micros())).sum();
+    let given = i128::from(lot.granted.micros()) + i128::from(lot.overdrawn.micros());
+    if sum != given {
+        found(
+            Check::LotIdentity,
+            name,
+            format!("granted and overdrawn are {given}, the whereabouts sum to {sum}"),
+        );
+    }
+    let negative = places
+        .iter()
+        .chain([&lot.granted, &lot.overdrawn])
+        .any(|units| units.micros() < 0);
+    if negative {
+        found(
+            Check::NotNegative,
+            name,
+            format!("a quantity is negative: {places:?}"),
+        );
+    }
+}
+
+/// I6: the books of the units, and the lots, say the same.
+fn check_units(folded: &Folded, booked: &Balances, found: &mut impl FnMut(Check, &str, String)) {
+    let mut held: Balances = BTreeMap::new();
+    for lot in folded.state.credits().lots() {
+        let at: &mut Whereabouts = held.entry(lot.terms.unit.to_string()).or_default();
+        at.issued += i128::from(lot.granted.micros());
+        at.wallet += i128::from(lot.available.micros());
+        at.held += i128::from(lot.held.micros()) + i128::from(lot.frozen.micros());
+        at.consumed += i128::from(lot.consumed.micros());
+        at.expired += i128::from(lot.expired.micros());
+        at.revoked += i128::from(lot.revoked.micros());
+        at.overdraft += i128::from(lot.overdrawn.micros());
+    }
+    for (unit, lots) in &held {
+        let books = booked.get(unit);
+        if books != Some(lots) {
+            found(
+                Check::UnitsOfAccount,
+                unit,
+                format!("the books have {books:?}, the lots {lots:?}"),
+            );
+        }
+    }
+}
+
+/// I7: what is deferred for a lot is its cost less what was released.
+fn check_costs(owner: &Owner, folded: &Folded, ledger: &Ledger, found: &mut impl FnMut(Check, &str, String)) {
+    let deferred = ledger.nets(owner, &[L::ContractCredits]);
+    for lot in folded.state.credits().lots() {
+        let Some(currency) = lot.currency() else { continue };
+        let grant = lot.terms.grant.to_string();
+        let key = (L::ContractCredits, currency.code().to_owned(), grant.clone());
+        let booked = -deferred.get(&key).copied().unwrap_or_default();
+        let cost = if lot.granted.is_positive() { lot.cost() } else { 0 };
+        let left = i128::from(cost) - i128::from(lot.released_cost());
+        if booked != left {
+            found(
+                Check::LotCost,
+                &grant,
+                format!("2110 has {booked} {currency}, its cost less what was released is {left}"),
+            );
+        }
+    }
+}
+
+/// I11: lots hold what open holds reserve.
+fn check_holds(folded: &Folded, found: &mut impl FnMut(Check, &str, String)) {
+    let credits = folded.state.credits();
+    let mut reserved: BTreeMap<&str, i128> = BTreeMap::new();
+    for hold in credits.holds() {
+        if hold.captured > hold.units {
+            found(
+                Check::Holds,
+                hold.hold.as_str(),
+                format!("{} of {} are captured", hold.captured, hold.units),
+            );
+        }
+        for slice in hold.rest.iter().filter(|_| hold.is_open()) {
+            *reserved.entry(slice.grant.as_str()).or_default() += i128::from(slice.units.micros());
+        }
+    }
+    for lot in credits.lots() {
+        let grant = lot.terms.grant.as_str();
+        let (held, open) = (
+            i128::from(lot.held.micros()),
+            reserved.get(grant).copied().unwrap_or_default(),
+        );
+        if held != open {
+            found(
+                Check::Holds,
+                grant,
+                format!("the lot holds {held}, open holds reserve {open}"),
+            );
+        }
+    }
+}

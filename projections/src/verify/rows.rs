@@ -1,0 +1,234 @@
+//! What rows have to say by the fold, in the shape of `repo::check`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value, json};
+use tallybook_domain::account::{Fact, Group};
+use tallybook_domain::credits::{Hold, Lot};
+use tallybook_domain::postings::Entry;
+use tallybook_domain::purchases::PurchasesEvent;
+use tallybook_domain::subscriptions::SubscriptionState;
+use tallybook_domain::trials::TrialState;
+
+use super::fold::Folded;
+use crate::batch::Record;
+use crate::storable;
+
+fn micros(at: DateTime<Utc>) -> i64 {
+    storable::instant(at).timestamp_micros()
+}
+
+fn text(found: Option<&str>) -> Option<String> {
+    found.map(storable::text)
+}
+
+pub(super) fn index(record: &Record) -> Option<Value> {
+    let stream = record.stream.as_ref()?;
+    let recorded = &record.recorded;
+    Some(json!([
+        stream.tenant(),
+        stream.name(),
+        recorded.aggregate_type,
+        recorded.sequence,
+        recorded.event_type,
+        recorded.event_version,
+        micros(recorded.recorded_at),
+    ]))
+}
+
+pub(super) fn entry(
+    record: &Record,
+    entry: &Entry,
+    is_reversal: bool,
+    number: i64,
+    date: NaiveDate,
+) -> Value {
+    let recorded = &record.recorded;
+    let stream = record.stream.as_ref();
+    let lines: Vec<Value> = entry
+        .lines
+        .iter()
+        .map(|line| {
+            json!({
+                "account": line.account,
+                "key": storable::text(&line.key),
+                "commodity": line.commodity,
+                "amount": line.amount,
+            })
+        })
+        .collect();
+    json!([
+        stream.map(|stream| stream.tenant().as_str()),
+        stream.map(tallybook_domain::identity::StreamId::name),
+        recorded.aggregate_type,
+        recorded.sequence,
+        number,
+        storable::text(entry.key.as_str()),
+        entry.description,
+        is_reversal,
+        micros(entry.effective_at),
+        date,
+        micros(recorded.recorded_at),
+        lines,
+    ])
+}
+
+pub(super) fn account(folded: &Folded) -> Value {
+    let customers: Vec<String> = folded.state.customers().map(storable::text).collect();
+    json!([
+        text(folded.state.external_id()),
+        customers,
+        micros(folded.opened_at),
+        folded.opened_position,
+        folded.version,
+        folded.position,
+    ])
+}
+
+pub(super) fn subscription(state: &SubscriptionState) -> Value {
+    json!([
+        state.driver,
+        state.status,
+        state.items,
+        micros(state.period_start),
+        micros(state.period_end),
+        state.cancel_at_period_end,
+        state.cancel_at.map(micros),
+        state.trial_end.map(micros),
+        state.ended_at.map(micros),
+    ])
+}
+
+pub(super) fn trial(state: &TrialState) -> Value {
+    json!([state.status, micros(state.started_at), micros(state.ends_at)])
+}
+
+pub(super) fn lot(lot: &Lot) -> Value {
+    let terms = &lot.terms;
+    json!([
+        terms.unit,
+        terms.source,
+        terms.priority,
+        micros(lot.effective_at),
+        terms.expires_at.map(micros),
+        terms.purchase,
+        terms.invoice_line,
+        text(terms.reference.as_deref()),
+        terms.cost.map(|cost| cost.minor),
+        lot.currency().map(|currency| currency.to_string()),
+        lot.granted,
+        lot.available,
+        lot.held,
+        lot.frozen,
+        lot.consumed,
+        lot.expired,
+        lot.revoked,
+        lot.overdrawn,
+        lot.released_cost(),
+    ])
+}
+
+pub(super) fn hold(hold: &Hold) -> Value {
+    json!([
+        hold.unit,
+        hold.units,
+        hold.captured,
+        micros(hold.placed_at),
+        micros(hold.expires_at),
+        hold.ended.map(|(reason, _)| reason),
+        hold.ended.map(|(_, at)| micros(at)),
+    ])
+}
+
+/// What stands about a payment. `None`: nothing does.
+#[derive(Default)]
+struct Standing {
+    cash: i128,
+    bought: [Value; 7],
+    refunded: i128,
+    refunded_paid: i128,
+    disputed: i128,
+    lost: i128,
+    fees: i128,
+    opened: i64,
+    closed: i64,
+}
+
+/// What stands about a payment, from the facts that do.
+pub(super) fn payment(group: &Group) -> Value {
+    use PurchasesEvent as E;
+    let mut sum = Standing::default();
+    for dated in group.facts.values() {
+        let Fact::Purchases(event) = &dated.fact else {
+            continue;
+        };
+        match event {
+            E::CashReceived(e) => sum.cash += i128::from(e.amount.minor),
+            E::PurchasePaid(e) => {
+                sum.bought = [
+                    json!(e.grant),
+                    json!(e.unit),
+                    json!(e.units),
+                    json!(e.gross.minor),
+                    json!(e.tax),
+                    json!(e.pack),
+                    json!(micros(dated.effective_at)),
+                ];
+            }
+            E::RefundRecorded(e) => sum.refunded += i128::from(e.amount.minor),
+            E::RefundReversed(e) => sum.refunded -= i128::from(e.amount.minor),
+            E::RefundPaid(e) => sum.refunded_paid += i128::from(e.amount.minor),
+            E::RefundReturned(e) => sum.refunded_paid -= i128::from(e.amount.minor),
+            E::DisputeOpened(_) => sum.opened += 1,
+            E::DisputeFundsWithdrawn(e) => {
+                sum.disputed += i128::from(e.amount.minor);
+                sum.fees += i128::from(e.fee);
+            }
+            E::DisputeFundsReinstated(e) => {
+                sum.disputed -= i128::from(e.amount.minor);
+                sum.fees -= i128::from(e.fee);
+            }
+            E::DisputeClosed(e) => {
+                sum.closed += 1;
+                sum.lost += i128::from(e.lost.minor);
+            }
+        }
+    }
+    let mut facts = vec![json!(sum.cash.to_string())];
+    facts.extend(sum.bought);
+    let sums = [sum.refunded, sum.refunded_paid, sum.disputed, sum.lost, sum.fees];
+    facts.extend(sums.map(|sum| json!(sum.to_string())));
+    facts.extend([json!(sum.opened), json!(sum.closed)]);
+    Value::Array(facts)
+}
+
+/// A balance of unit accounts: whereabouts of a kind of credit, as the postings have them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    pub(super) issued: i128,
+    pub(super) wallet: i128,
+    pub(super) held: i128,
+    pub(super) consumed: i128,
+    pub(super) expired: i128,
+    pub(super) revoked: i128,
+    pub(super) overdraft: i128,
+}
+
+impl Whereabouts {
+    pub(super) fn facts(&self) -> Value {
+        let sums = [
+            self.issued,
+            self.wallet,
+            self.held,
+            self.consumed,
+            self.expired,
+            self.revoked,
+            self.overdraft,
+        ];
+        Value::Array(sums.iter().map(|sum| json!(sum.to_string())).collect())
+    }
+}
+
+/// Whereabouts by kind of credit.
+pub(super) type Balances = BTreeMap<String, Whereabouts>;
