@@ -1,0 +1,16 @@
+//! Recorded streams: reading them in the forms people have, perturbing them by seed, and comparing what they settle to
+//! with what was expected.
+//!
+//! Bodies are never collected: [`StreamReader`] yields one at a time, a [`Place`] remembers where it stands, and a
+//! [`Perturbation`] orders indexes.
+
+mod document;
+mod expectation;
+mod minimisation;
+mod perturbation;
+mod reader;
+
+pub use expectation::{Difference, Expectation, ExpectationError};
+pub use minimisation::Minimisation;
+pub use perturbation::{Perturbation, Probability, ProbabilityError, Step, twin_of};
+pub use reader::{Line, Place, Recorded, Refused, StreamReader};

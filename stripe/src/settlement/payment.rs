@@ -1,0 +1,258 @@
+//! A payment: its cash, what it bought, what was given back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallybook_domain::Timestamp;
+use tallybook_domain::account::{DatedFact, Fact, GroupFacts};
+use tallybook_domain::identity::{GroupId, PaymentId};
+use tallybook_domain::money::Money;
+use tallybook_domain::purchases::{CashReceived, PurchasesEvent};
+
+use super::history::{Histories, History};
+use super::money::{Purse, Unbookable, instant};
+use super::prices::Prices;
+use super::{Derived, Waiting, dispute, purchase, refund};
+use crate::object::{Charge, CheckoutSession, Dispute, PaymentIntent, Refund};
+
+/// The objects of one payment.
+#[derive(Default)]
+pub(super) struct Payment<'h, 'a> {
+    pub(super) intent: Option<&'h History<'a, PaymentIntent>>,
+    pub(super) charges: Vec<&'h History<'a, Charge>>,
+    pub(super) sessions: Vec<&'h History<'a, CheckoutSession>>,
+    pub(super) refunds: Vec<&'h History<'a, Refund>>,
+    pub(super) disputes: Vec<&'h History<'a, Dispute>>,
+}
+
+/// What was paid, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paid {
+    pub(super) gross: Money,
+    pub(super) at: Timestamp,
+}
+
+pub(super) fn derive(histories: &Histories<'_>, prices: &Prices) -> Vec<Derived> {
+    payments(histories)
+        .into_iter()
+        .map(|(id, payment)| settle(&PaymentId(id), &payment, prices))
+        .collect()
+}
+
+/// Payments by id: the intent's where one is named by any object, else the charge's.
+fn payments<'h, 'a>(histories: &'h Histories<'a>) -> BTreeMap<String, Payment<'h, 'a>> {
+    let intents = intents_of_charges(histories);
+    let of_charge = |charge: &str| {
+        intents
+            .get(charge)
+            .map_or_else(|| charge.to_owned(), |intent| (*intent).to_owned())
+    };
+    let mut payments: BTreeMap<String, Payment<'h, 'a>> = BTreeMap::new();
+    for (id, intent) in &histories.intents {
+        payments.entry((*id).to_owned()).or_default().intent = Some(intent);
+    }
+    for (id, charge) in &histories.charges {
+        payments.entry(of_charge(id)).or_default().charges.push(charge);
+    }
+    for session in histories.sessions.values() {
+        if let Some(intent) = &session.winner.payment_intent {
+            payments.entry(intent.clone()).or_default().sessions.push(session);
+        }
+    }
+    let named = |intent: &Option<String>, charge: &Option<String>| {
+        intent.clone().or_else(|| charge.as_deref().map(of_charge))
+    };
+    for refund in histories.refunds.values() {
+        if let Some(id) = named(&refund.winner.payment_intent, &refund.winner.charge) {
+            payments.entry(id).or_default().refunds.push(refund);
+        }
+    }
+    for dispute in histories.disputes.values() {
+        if let Some(id) = named(&dispute.winner.payment_intent, &dispute.winner.charge) {
+            payments.entry(id).or_default().disputes.push(dispute);
+        }
+    }
+    payments
+}
+
+/// Which intent made a charge, whichever object says so.
+fn intents_of_charges<'a>(histories: &Histories<'a>) -> BTreeMap<&'a str, &'a str> {
+    let by_intent = histories
+        .intents
+        .values()
+        .flat_map(History::seen)
+        .filter_map(|seen| Some((seen.object.latest_charge.as_deref()?, seen.object.id.as_str())));
+    let by_refund = histories
+        .refunds
+        .values()
+        .map(|it| (it.winner.charge.as_deref(), it.winner.payment_intent.as_deref()));
+    let by_dispute = histories
+        .disputes
+        .values()
+        .map(|it| (it.winner.charge.as_deref(), it.winner.payment_intent.as_deref()));
+    let by_charge = histories
+        .charges
+        .values()
+        .map(|it| (Some(it.winner.id.as_str()), it.winner.payment_intent.as_deref()));
+    by_refund
+        .chain(by_dispute)
+        .chain(by_charge)
+        .filter_map(|(charge, intent)| Some((charge?, intent?)))
+        .chain(by_intent)
+        .collect()
+}
+
+fn settle(id: &PaymentId, payment: &Payment<'_, '_>, prices: &Prices) -> Derived {
+    let mut outcome = Outcome {
+        facts: Vec::new(),
+        waiting: None,
+    };
+    let mut lots = Vec::new();
+    match payment.paid() {
+        Ok(paid) => {
+            if let Some(paid) = paid {
+                let cash = CashReceived {
+                    payment: id.clone(),
+                    amount: paid.gross,
+                };
+                outcome.stand(PurchasesEvent::CashReceived(cash), paid.at);
+            }
+            let tax = paid.map_or(0, |paid| payment.tax(paid.gross));
+            if let Some(paid) = paid {
+                lots.extend(purchase::settle(id, payment, paid, tax, prices, &mut outcome));
+            }
+            refund::settle(id, payment, paid, tax, &mut outcome);
+            dispute::settle(id, payment, paid, &mut outcome);
+        }
+        Err(unbookable) => outcome.wait(unbookable),
+    }
+    let (as_of, late) = match instant(payment.newest_at()) {
+        Ok(at) => (at, None),
+        Err(unbookable) => (Timestamp::UNIX_EPOCH, Some(unbookable)),
+    };
+    if let Some(unbookable) = late {
+        outcome.wait(unbookable);
+    }
+    Derived {
+        facts: GroupFacts {
+            group: GroupId(format!("pay:{id}")),
+            facts: outcome.facts,
+            lots,
+            subscription: None,
+            trial: None,
+            as_of,
+        },
+        waiting: outcome.waiting,
+    }
+}
+
+impl Payment<'_, '_> {
+    /// What was paid: by the intent if it succeeded, else by its captured charges, else as a session says. In this order
+    /// for the date, too.
+    fn paid(&self) -> Result<Option<Paid>, Unbookable> {
+        let by_intent = self.intent.filter(|it| has_succeeded(it.winner)).map(|it| {
+            (
+                it.winner.amount_received,
+                it.winner.currency.as_str(),
+                it.first_at(has_succeeded),
+            )
+        });
+        let Some((amount, currency, seconds)) = by_intent
+            .or_else(|| self.by_charges())
+            .or_else(|| self.by_session())
+        else {
+            return Ok(None);
+        };
+        let gross = Purse::of(currency)?.money(amount)?;
+        Ok(Some(Paid {
+            gross,
+            at: instant(seconds)?,
+        }))
+    }
+
+    fn by_charges(&self) -> Option<(i64, &str, i64)> {
+        let captured: Vec<_> = self.charges.iter().filter(|it| is_captured(it.winner)).collect();
+        let amount = captured
+            .iter()
+            .fold(0_i64, |sum, it| sum.saturating_add(it.winner.amount_captured));
+        let at = captured.iter().map(|it| it.first_at(is_captured)).min()?;
+        Some((amount, captured.first()?.winner.currency.as_str(), at))
+    }
+
+    fn by_session(&self) -> Option<(i64, &str, i64)> {
+        self.sessions.iter().find_map(|it| {
+            let amount = it.winner.amount_total.filter(|total| *total > 0)?;
+            is_paid(it.winner).then_some((amount, it.winner.currency.as_deref()?, it.first_at(is_paid)))
+        })
+    }
+
+    /// The tax within what was paid, as the session says it; never more than all.
+    fn tax(&self, gross: Money) -> i64 {
+        let said = self
+            .sessions
+            .iter()
+            .filter(|it| is_paid(it.winner))
+            .find_map(|it| Money::from_stripe(it.winner.tax, gross.currency).ok())
+            .map_or(0, |tax| tax.minor);
+        said.clamp(0, gross.minor)
+    }
+
+    /// Whether it pays an invoice: then the invoice says what was bought.
+    pub(super) fn is_of_invoice(&self) -> bool {
+        let by_intent = self
+            .intent
+            .is_some_and(|it| it.first(|it| it.invoice.is_some()).is_some());
+        by_intent
+            || self
+                .charges
+                .iter()
+                .any(|it| it.first(|it| it.invoice.is_some()).is_some())
+            || self.sessions.iter().any(|it| it.winner.invoice.is_some())
+    }
+
+    /// Whether it was never captured: what such a charge "refunds" is an authorisation.
+    pub(super) fn is_uncaptured(&self) -> bool {
+        !self.charges.is_empty() && self.charges.iter().all(|it| !it.winner.captured)
+    }
+
+    fn newest_at(&self) -> i64 {
+        let times: BTreeSet<i64> = (self.intent.iter().map(|it| it.newest_at()))
+            .chain(self.charges.iter().map(|it| it.newest_at()))
+            .chain(self.sessions.iter().map(|it| it.newest_at()))
+            .chain(self.refunds.iter().map(|it| it.newest_at()))
+            .chain(self.disputes.iter().map(|it| it.newest_at()))
+            .collect();
+        times.last().copied().unwrap_or_default()
+    }
+}
+
+pub(super) fn has_succeeded(intent: &PaymentIntent) -> bool {
+    intent.status == "succeeded" && intent.amount_received > 0
+}
+
+pub(super) fn is_captured(charge: &Charge) -> bool {
+    charge.status == "succeeded" && charge.captured && charge.amount_captured > 0
+}
+
+pub(super) fn is_paid(session: &CheckoutSession) -> bool {
+    session.payment_status.as_deref() == Some("paid")
+}
+
+/// What is being gathered about a payment.
+pub(super) struct Outcome {
+    facts: Vec<DatedFact>,
+    waiting: Option<Waiting>,
+}
+
+impl Outcome {
+    pub(super) fn stand(&mut self, event: PurchasesEvent, effective_at: Timestamp) {
+        self.facts.push(DatedFact {
+            fact: Fact::Purchases(event),
+            effective_at,
+        });
+    }
+
+    /// The first reason is the one shown.
+    pub(super) fn wait(&mut self, reason: impl Into<Waiting>) {
+        self.waiting.get_or_insert(reason.into());
+    }
+}

@@ -1,0 +1,118 @@
+//! Refunds: owed when accepted, paid when booked, both undone when they fail.
+
+use tallybook_domain::identity::PaymentId;
+use tallybook_domain::money::{Money, released};
+use tallybook_domain::purchases::{PurchasesEvent, Refund as RefundFact, RefundMoney};
+
+use super::history::History;
+use super::money::{Purse, Unbookable, instant};
+use super::payment::{Outcome, Paid, Payment};
+use crate::object::Refund;
+
+/// All facts of a payment's refunds.
+pub(super) fn settle(
+    id: &PaymentId,
+    payment: &Payment<'_, '_>,
+    paid: Option<Paid>,
+    tax: i64,
+    outcome: &mut Outcome,
+) {
+    if payment.is_uncaptured() {
+        return;
+    }
+    let mut refunds = payment.refunds.clone();
+    refunds.sort_by_key(|it| (recorded_at(it), it.winner.id.as_str()));
+    let mut shares = TaxShares {
+        paid,
+        tax,
+        refunded: 0,
+    };
+    for refund in refunds {
+        if let Err(unbookable) = settle_one(id, refund, &mut shares, outcome) {
+            outcome.wait(unbookable);
+        }
+    }
+}
+
+fn settle_one(
+    id: &PaymentId,
+    refund: &History<'_, Refund>,
+    shares: &mut TaxShares,
+    outcome: &mut Outcome,
+) -> Result<(), Unbookable> {
+    let said = refund.winner;
+    let purse = Purse::of(&said.currency)?;
+    if let Some(paid) = shares.paid.filter(|paid| paid.gross.currency != purse.currency()) {
+        return Err(Unbookable::ForeignCurrency {
+            payment: paid.gross.currency,
+            part: purse.currency(),
+        });
+    }
+    let amount = purse.money(said.amount)?;
+    let recorded_at = instant(recorded_at(refund))?;
+    let fact = RefundFact {
+        refund: said.id.clone(),
+        payment: id.clone(),
+        amount,
+        tax: shares.next(amount, is_undone(said)),
+    };
+    let money = RefundMoney {
+        refund: said.id.clone(),
+        payment: id.clone(),
+        amount,
+    };
+    outcome.stand(PurchasesEvent::RefundRecorded(fact.clone()), recorded_at);
+    let was_paid = refund.first(shows_money_out);
+    if let Some(seen) = was_paid {
+        let at = instant(seen.created())?;
+        outcome.stand(PurchasesEvent::RefundPaid(money.clone()), at);
+    }
+    if is_undone(said) {
+        let at = instant(refund.first_at(is_undone))?;
+        outcome.stand(PurchasesEvent::RefundReversed(fact), at);
+        if was_paid.is_some() {
+            outcome.stand(PurchasesEvent::RefundReturned(money), at);
+        }
+    }
+    Ok(())
+}
+
+fn recorded_at(refund: &History<'_, Refund>) -> i64 {
+    refund.winner.created.unwrap_or_else(|| refund.first_seen_at())
+}
+
+/// Money that came back went out before, whether or not that was seen.
+fn shows_money_out(refund: &Refund) -> bool {
+    refund.balance_transaction.is_some()
+        || refund.failure_balance_transaction.is_some()
+        || refund.status == "succeeded"
+}
+
+fn is_undone(refund: &Refund) -> bool {
+    matches!(refund.status.as_str(), "failed" | "canceled")
+}
+
+/// Tax by cumulative share over the refunds that stand, in their canonical order: never more than was charged. One that
+/// failed takes and gives back its own share, and no part of the others'.
+struct TaxShares {
+    paid: Option<Paid>,
+    tax: i64,
+    refunded: i64,
+}
+
+impl TaxShares {
+    fn next(&mut self, amount: Money, undone: bool) -> i64 {
+        let Some(gross) = self.paid.map(|paid| paid.gross.minor).filter(|gross| *gross > 0) else {
+            return 0;
+        };
+        let share = |refunded: i64| released(self.tax, refunded.clamp(0, gross), gross);
+        if undone {
+            return share(amount.minor);
+        }
+        let before = self.refunded;
+        let after = before.saturating_add(amount.minor);
+        let tax = share(after) - share(before);
+        self.refunded = after;
+        tax
+    }
+}
