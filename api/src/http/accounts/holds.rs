@@ -1,0 +1,208 @@
+//! Setting credits aside, using what is set aside, and giving it back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize, de};
+use tallybook_domain::account::{
+    Account, AccountCommand, AccountFact, CaptureHold, HoldCredits, ReleaseHold,
+};
+use tallybook_domain::credits::CreditsEvent;
+use tallybook_domain::identity::{DebitId, HoldId};
+use tallybook_journal::Executed;
+
+use super::{load, stream};
+use crate::AppState;
+use crate::http::answers::{self, BalanceBody, HoldBody, SliceBody};
+use crate::http::caller::{Authorized, Reading, Writing};
+use crate::http::page::{Page, PageRequest};
+use crate::http::position::Logged;
+use crate::http::problem::Problem;
+use crate::http::request::{Body, OptionalBody, Parameters, PathIds};
+use crate::http::wire::{Credits, Text, Unit, credits};
+use crate::http::write::{Write, answer};
+
+/// The longest a hold may last: a year. What is longer is not a reservation.
+const SECONDS_MAX: i64 = 366 * 24 * 60 * 60;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoldRequest {
+    credits: Credits,
+    #[serde(default)]
+    unit: Unit,
+    expires_in_seconds: Seconds,
+    #[serde(default)]
+    feature: Option<Text>,
+    #[serde(default)]
+    reference: Option<Text>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Seconds(i64);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = i64::deserialize(deserializer)?;
+        if (1..=SECONDS_MAX).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err(de::Error::custom("a hold lasts 1 second to 366 days"))
+        }
+    }
+}
+
+/// The answer to everything that is done to a hold.
+#[derive(Debug, Serialize)]
+struct HoldAnswer {
+    #[serde(flatten)]
+    hold: HoldBody,
+    /// What a capture used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debit: Option<CapturedBody>,
+    balance: BalanceBody,
+    version: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CapturedBody {
+    id: String,
+    credits: String,
+    slices: Vec<SliceBody>,
+}
+
+/// The answer, from the state after the command and its events alone.
+fn hold_body(executed: &Executed<Account>, hold: &HoldId, debit: Option<&DebitId>) -> Option<HoldAnswer> {
+    let at = executed.events.last()?.at;
+    let hold = executed.state.credits().hold(hold)?;
+    let captured = debit.and_then(|debit| {
+        executed.events.iter().find_map(|event| match &event.fact {
+            AccountFact::Credits(CreditsEvent::HoldCaptured(captured)) if captured.debit == *debit => {
+                Some(CapturedBody {
+                    id: captured.debit.to_string(),
+                    credits: credits(captured.units),
+                    slices: captured.slices.iter().map(Into::into).collect(),
+                })
+            }
+            _ => None,
+        })
+    });
+    Some(HoldAnswer {
+        hold: hold.into(),
+        debit: captured,
+        balance: answers::balance(&executed.state, &hold.unit, at),
+        version: executed.version,
+    })
+}
+
+pub(super) async fn hold(
+    State(state): State<AppState>,
+    write: Write<Writing>,
+    ids: PathIds,
+    Body(request): Body<HoldRequest>,
+) -> Result<Response, Problem> {
+    let stream = stream(&write.caller.tenant, &ids)?;
+    let hold = HoldId(write.derived_id("hold_"));
+    let envelope = write.envelope(&request, state.clock.now());
+    let command = AccountCommand::Hold(HoldCredits {
+        hold: hold.clone(),
+        unit: request.unit.0,
+        units: request.credits.0,
+        expires_in: chrono::Duration::seconds(request.expires_in_seconds.0),
+        feature: request.feature.map(|text| text.0),
+        reference: request.reference.map(|text| text.0),
+    });
+    let executed = state
+        .journal
+        .execute::<Account>(&stream, command, envelope)
+        .await?;
+    let body = hold_body(&executed, &hold, None).ok_or_else(Problem::internal)?;
+    Ok(answer(StatusCode::CREATED, &executed, &body))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaptureRequest {
+    /// All that is held if none.
+    #[serde(default)]
+    credits: Option<Credits>,
+    /// Whether the rest goes back at once.
+    #[serde(default = "yes", rename = "final")]
+    is_final: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for CaptureRequest {
+    fn default() -> Self {
+        Self {
+            credits: None,
+            is_final: yes(),
+        }
+    }
+}
+
+pub(super) async fn capture(
+    State(state): State<AppState>,
+    write: Write<Writing>,
+    ids: PathIds,
+    OptionalBody(request): OptionalBody<CaptureRequest>,
+) -> Result<Response, Problem> {
+    let stream = stream(&write.caller.tenant, &ids)?;
+    let hold = HoldId::from(ids.id("hold")?);
+    let debit = DebitId(write.derived_id("debit_"));
+    let envelope = write.envelope(&request, state.clock.now());
+    let command = AccountCommand::Capture(CaptureHold {
+        hold: hold.clone(),
+        debit: debit.clone(),
+        units: request.credits.map(|credits| credits.0),
+        is_final: request.is_final,
+    });
+    let executed = state
+        .journal
+        .execute::<Account>(&stream, command, envelope)
+        .await?;
+    let body = hold_body(&executed, &hold, Some(&debit)).ok_or_else(Problem::internal)?;
+    Ok(answer(StatusCode::OK, &executed, &body))
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReleaseRequest {}
+
+pub(super) async fn release(
+    State(state): State<AppState>,
+    write: Write<Writing>,
+    ids: PathIds,
+    OptionalBody(request): OptionalBody<ReleaseRequest>,
+) -> Result<Response, Problem> {
+    let stream = stream(&write.caller.tenant, &ids)?;
+    let hold = HoldId::from(ids.id("hold")?);
+    let envelope = write.envelope(&request, state.clock.now());
+    let command = AccountCommand::Release(ReleaseHold { hold: hold.clone() });
+    let executed = state
+        .journal
+        .execute::<Account>(&stream, command, envelope)
+        .await?;
+    let body = hold_body(&executed, &hold, None).ok_or_else(Problem::internal)?;
+    Ok(answer(StatusCode::OK, &executed, &body))
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    _: Logged,
+    ids: PathIds,
+    Parameters(page): Parameters<PageRequest>,
+) -> Result<Json<Page<HoldBody>>, Problem> {
+    let account = load(&state, &caller.tenant, &ids)
+        .await?
+        .state
+        .at(state.clock.now());
+    let holds = account.credits().holds().map(|hold| (hold.hold.as_str(), hold));
+    Ok(Json(page.of_sorted(holds, HoldBody::from)?))
+}

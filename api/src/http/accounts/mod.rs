@@ -1,0 +1,57 @@
+//! Accounts and everything on one account's stream. Reads here are strong: they fold the log.
+
+mod balance;
+mod debits;
+mod events;
+mod grants;
+mod holds;
+mod list;
+mod open;
+mod profile;
+mod show;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tallybook_domain::account::Account;
+use tallybook_domain::identity::{AccountId, StreamId, TenantId};
+use tallybook_journal::Loaded;
+
+use super::problem::Problem;
+use super::request::PathIds;
+use crate::AppState;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/accounts", get(list::list).post(open::open))
+        .route("/accounts/{account}", get(show::show))
+        .route("/accounts/{account}/balance", get(balance::balance))
+        .route("/accounts/{account}/events", get(events::events))
+        .route(
+            "/accounts/{account}/grants",
+            get(grants::list).post(grants::grant),
+        )
+        .route("/accounts/{account}/debits", post(debits::debit))
+        .route("/accounts/{account}/debits/batch", post(debits::batch))
+        .route("/accounts/{account}/holds", get(holds::list).post(holds::hold))
+        .route("/accounts/{account}/holds/{hold}/capture", post(holds::capture))
+        .route("/accounts/{account}/holds/{hold}/release", post(holds::release))
+}
+
+/// The stream of the account in the path. Streams of a tenant begin with its id, so another tenant's account is simply
+/// not there.
+fn stream(tenant: &TenantId, ids: &PathIds) -> Result<StreamId, Problem> {
+    Ok(StreamId::account(tenant, &AccountId::from(ids.id("account")?)))
+}
+
+/// The account in the path, as the log has it now.
+async fn load(state: &AppState, tenant: &TenantId, ids: &PathIds) -> Result<Loaded<Account>, Problem> {
+    let loaded = state.journal.load::<Account>(&stream(tenant, ids)?).await?;
+    if loaded.state.id().is_none() {
+        return Err(account_not_found());
+    }
+    Ok(loaded)
+}
+
+fn account_not_found() -> Problem {
+    Problem::not_found("account_not_found", "there is no such account")
+}

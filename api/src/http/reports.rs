@@ -1,0 +1,88 @@
+//! Reports, as the command line's: JSON by name of column, or CSV.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use tallybook_domain::postings::LedgerAccount;
+use tallybook_projections::reports::{ReportName, ReportQuery};
+
+use super::caller::{Authorized, Reading};
+use super::position::Projected;
+use super::problem::Problem;
+use super::request::{Parameters, PathIds};
+use super::wire::{CallerId, Day};
+use crate::AppState;
+use crate::reporting::{as_csv, as_json};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new().route("/reports/{name}", get(report))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default)]
+    from: Option<Day>,
+    #[serde(default)]
+    to: Option<Day>,
+    /// Another word for `to`.
+    #[serde(default)]
+    as_of: Option<Day>,
+    #[serde(default)]
+    account: Option<CallerId>,
+    #[serde(default)]
+    ledger_account: Option<LedgerAccount>,
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Json,
+    Csv,
+}
+
+async fn report(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    _: Projected,
+    ids: PathIds,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, Problem> {
+    let name: ReportName =
+        ids.id("name")?
+            .parse()
+            .map_err(|unknown: tallybook_projections::reports::UnknownReport| {
+                Problem::not_found("report_not_found", unknown.to_string())
+            })?;
+    if asked.to.is_some() && asked.as_of.is_some() {
+        return Err(Problem::invalid_field(
+            "as_of",
+            "another word for `to`: name one of them",
+        ));
+    }
+    let query = ReportQuery {
+        from: asked.from.map(|day| day.in_zone(caller.time_zone)),
+        to: asked.to.or(asked.as_of).map(|day| day.in_zone(caller.time_zone)),
+        account: asked.account.map(|account| account.0),
+        ledger_account: asked.ledger_account,
+    };
+    let report = state.reads.report(caller.tenant.as_str(), name, &query).await?;
+    Ok(match asked.format {
+        Format::Json => Json(as_json(&report)).into_response(),
+        Format::Csv => {
+            let media_type = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+            (
+                StatusCode::OK,
+                [(header::CONTENT_TYPE, media_type)],
+                as_csv(&report),
+            )
+                .into_response()
+        }
+    })
+}

@@ -1,0 +1,98 @@
+//! How a report is written: JSON, CSV or a table. Amounts are exact decimal text in all of them.
+
+use serde_json::{Map, Value, json};
+use tallybook_projections::reports::{Cell, Report};
+
+/// `{name, columns, rows: [{column: value}]}`. Numbers and truth values are JSON's own; amounts stay text.
+pub(crate) fn as_json(report: &Report) -> Value {
+    let rows: Vec<Value> = report
+        .rows
+        .iter()
+        .map(|row| row_json(report.columns, row))
+        .collect();
+    json!({"name": report.name.as_str(), "columns": report.columns, "rows": rows})
+}
+
+fn row_json(columns: &[&str], row: &[Cell]) -> Value {
+    let members = columns
+        .iter()
+        .zip(row)
+        .map(|(column, cell)| ((*column).to_owned(), cell_json(cell)));
+    Value::Object(members.collect::<Map<_, _>>())
+}
+
+fn cell_json(cell: &Cell) -> Value {
+    match cell {
+        Cell::Empty => Value::Null,
+        Cell::Integer(number) => (*number).into(),
+        Cell::Boolean(yes) => (*yes).into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// RFC 4180: a header, CRLF, and quotes where a cell needs them.
+pub(crate) fn as_csv(report: &Report) -> String {
+    let mut csv = String::new();
+    line(&mut csv, report.columns.iter().map(|column| (*column).to_owned()));
+    for row in &report.rows {
+        line(&mut csv, row.iter().map(ToString::to_string));
+    }
+    csv
+}
+
+fn line(csv: &mut String, cells: impl Iterator<Item = String>) {
+    for (index, cell) in cells.enumerate() {
+        if index > 0 {
+            csv.push(',');
+        }
+        if cell.contains([',', '"', '\r', '\n']) {
+            csv.push('"');
+            csv.push_str(&cell.replace('"', "\"\""));
+            csv.push('"');
+        } else {
+            csv.push_str(&cell);
+        }
+    }
+    csv.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use tallybook_projections::reports::ReportName;
+
+    use super::*;
+
+    #[test]
+    fn csv_quotes_what_needs_it_and_nothing_else() {
+        let cells = |texts: [&str; 2]| texts.map(|text| Cell::Text(text.to_owned())).to_vec();
+        let report = Report {
+            name: ReportName::GeneralJournal,
+            columns: &["a", "b"],
+            rows: vec![
+                cells(["plain", "with, comma"]),
+                cells(["a \"quote\"", "two\nlines"]),
+            ],
+        };
+        assert_eq!(
+            as_csv(&report),
+            "a,b\r\nplain,\"with, comma\"\r\n\"a \"\"quote\"\"\",\"two\nlines\"\r\n"
+        );
+    }
+
+    #[test]
+    fn json_keeps_amounts_exact() {
+        let amount = Cell::Amount {
+            amount: i128::from(i64::MAX) * 10,
+            commodity: "USD".to_owned(),
+        };
+        let report = Report {
+            name: ReportName::TrialBalance,
+            columns: &["n", "amount"],
+            rows: vec![vec![Cell::Integer(1), amount]],
+        };
+        assert_eq!(
+            as_json(&report)["rows"][0],
+            json!({"n": 1, "amount": "922337203685477580.70"})
+        );
+    }
+}
