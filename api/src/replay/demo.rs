@@ -1,0 +1,167 @@
+//! `tallybook demo`: the bundled stream, twice, and a tour of what it became.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use tallybook_domain::Timestamp;
+use tallybook_stripe::replay::{Expectation, Perturbation, Probability};
+
+use super::private::PrivateCluster;
+use super::run::{CatalogFile, Ran, Setting, run};
+use super::source::{Source, Streams};
+use super::tell;
+use crate::cli::output::{line, table};
+use crate::cli::{CliError, Outcome};
+
+/// See it work: a recorded Stripe stream becomes balanced books, in a database that is gone afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tallybook demo")]
+pub struct DemoArgs {}
+
+/// 809 events of 57 customers, in order.
+const WORLD: &[u8] = include_bytes!("../../../tests/data/world-7.ndjson");
+/// The end state of every object, by whoever made the stream.
+const EXPECTED: &str = include_str!("../../../tests/data/world-7.expected.json");
+
+/// Run `tallybook demo`.
+pub async fn demo(_args: DemoArgs) -> Outcome {
+    let started = Instant::now();
+    line("Tallybook demo: two years of a SaaS company's Stripe events, settled into books.")?;
+    line("Starting a private PostgreSQL in a temporary directory ..")?;
+    let streams = Streams::index(vec![Source::Bundled(WORLD)]).map_err(CliError::from_error)?;
+    let newest = streams
+        .newest()
+        .and_then(|seconds| Timestamp::from_timestamp(seconds, 0));
+    let catalog = CatalogFile::default();
+    let setting = Setting {
+        streams: &streams,
+        as_of: newest.unwrap_or(Timestamp::UNIX_EPOCH),
+        workers: 4,
+        catalog: &catalog,
+    };
+    let mut cluster = PrivateCluster::start().await?;
+    let in_order = run_with(&mut cluster, &setting, &Perturbation::default()).await?;
+    what_came_in(&in_order)?;
+    what_it_became(&in_order)?;
+    let disturbance = Perturbation {
+        seed: 7,
+        shuffle: true,
+        duplicate: Probability::from_millionths(200_000),
+        twins: Probability::from_millionths(50_000),
+        drop: Vec::new(),
+    };
+    let disturbed = run_with(&mut cluster, &setting, &disturbance).await?;
+    cluster.stop().await;
+    let holds = compare(&in_order, &disturbed)?;
+    line(format!(
+        "\nDone in {} s. The database is gone. Next: tallybook serve --help",
+        started.elapsed().as_secs()
+    ))?;
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+async fn run_with(
+    cluster: &mut PrivateCluster,
+    setting: &Setting<'_>,
+    perturbation: &Perturbation,
+) -> Result<Ran, CliError> {
+    let plan = perturbation.plan(setting.streams.events.iter().map(|event| event.event_id.as_str()));
+    run(cluster.database().await?, setting, &plan).await
+}
+
+fn what_came_in(ran: &Ran) -> Result<(), CliError> {
+    let mut kinds = std::collections::BTreeMap::<&str, u64>::new();
+    for (_, kind, _) in &ran.winners {
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let objects: Vec<String> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{count} {}s", kind.replace('_', " ")))
+        .collect();
+    line("\n1. What came in")?;
+    line(format!(
+        "   {} deliveries, as Stripe sends them: {} of them copies, {} later than a newer one.",
+        ran.deliveries.received, ran.deliveries.duplicates, ran.deliveries.late
+    ))?;
+    line(format!("   They tell of {}.", objects.join(", ")))
+}
+
+fn what_it_became(ran: &Ran) -> Result<(), CliError> {
+    let totals = &ran.state.totals;
+    let lots = totals.credits;
+    line("\n2. What it became")?;
+    line(format!("   {} accounts. Their credits:", totals.accounts))?;
+    line(format!("     {:>8} bought in packs", tell::credits(lots.granted)))?;
+    line(format!(
+        "     {:>8} taken back, because the money was refunded or lost in a dispute",
+        tell::credits(lots.clawed_back)
+    ))?;
+    line(format!(
+        "     {:>8} left to spend, {} of them frozen, {} owed",
+        tell::credits(lots.available),
+        tell::credits(lots.frozen),
+        tell::credits(lots.debt)
+    ))?;
+    let told = |counts: &std::collections::BTreeMap<String, u64>| {
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(status, count)| format!("{count} {}", status.replace('_', " ")))
+            .collect();
+        parts.join(", ")
+    };
+    line(format!("   Plans: {}.", told(&totals.subscriptions)))?;
+    line(format!("   Trials: {}.", told(&totals.trials)))?;
+    line(
+        "\n3. The books (every line from an event; debits and credits sum to zero in money and in credits)\n",
+    )?;
+    tell::trial_balance(totals)?;
+    if !tell::is_balanced(totals) {
+        return Err(CliError::new("the books do not balance"));
+    }
+    line(
+        "\n   1110 is the money at Stripe; 2110 what customers paid for credits they still have; 2120 what they paid for",
+    )?;
+    line(
+        "   subscriptions. Cash that no purchase or invoice accounts for (2135) would stand here: there is none.",
+    )
+}
+
+fn compare(in_order: &Ran, disturbed: &Ran) -> Result<bool, CliError> {
+    line("\n4. The same events shuffled, a fifth delivered twice, a twentieth as twins under another id\n")?;
+    let row = |name: &str, ran: &Ran| {
+        let counts = &ran.deliveries;
+        vec![
+            format!("   {name}"),
+            counts.received.to_string(),
+            counts.duplicates.to_string(),
+            counts.late.to_string(),
+            ran.state.hash[..16].to_owned(),
+        ]
+    };
+    let rows = [row("in order", in_order), row("disturbed", disturbed)];
+    table(&["   run", "deliveries", "copies", "late", "state hash"], &rows)?;
+    let same = in_order.state.hash == disturbed.state.hash;
+    line(if same {
+        "\n   Same state, to the last cent and credit."
+    } else {
+        "\n   The states differ. This is a defect."
+    })?;
+    let expectation = Expectation::read(EXPECTED).map_err(CliError::from_error)?;
+    let settled = |id: &str| {
+        let found = disturbed.winners.iter().find(|(winner, ..)| winner == id)?;
+        found.2.as_object().cloned()
+    };
+    let differences = expectation.differences(settled);
+    for difference in &differences {
+        line(format!("   not as expected: {difference}"))?;
+    }
+    if differences.is_empty() {
+        line("   Every object agrees with the simulator that made the stream.")?;
+    }
+    Ok(same && differences.is_empty())
+}

@@ -1,0 +1,70 @@
+//! `GET /reports/state-hash`: the canonical state of a live tenant, to be compared with a replay's.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tallybook_domain::Timestamp;
+
+use super::live::{StateError, state_of};
+use super::tell;
+use crate::AppState;
+use crate::http::caller::{Authorized, Reading};
+use crate::http::problem::Problem;
+use crate::http::request::Parameters;
+use crate::http::wire::Instant;
+
+/// The routes below `/v1`.
+pub fn router() -> Router<AppState> {
+    Router::new().route("/reports/state-hash", get(state_hash))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateParameters {
+    /// The instant of the state; that of the newest delivery if none.
+    as_of: Option<Instant>,
+}
+
+/// Folds the tenant's whole log: for comparing, not for dashboards. `unsettled` says how many deliveries are still to be
+/// settled; a comparison is worth something once there are none.
+async fn state_hash(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    Parameters(parameters): Parameters<StateParameters>,
+) -> Result<Json<Value>, Problem> {
+    let newest = state.stripe.newest(&caller.tenant).await?;
+    let unsettled = state.stripe.counts(&caller.tenant).await?.unsettled();
+    let as_of = parameters.as_of.map(|instant| instant.0);
+    let as_of = as_of
+        .or_else(|| Timestamp::from_timestamp(newest?, 0))
+        .unwrap_or_else(|| state.clock.now());
+    let found = state_of(
+        &state.journal,
+        &state.stripe,
+        &caller.tenant,
+        caller.time_zone,
+        as_of,
+    )
+    .await?;
+    Ok(Json(json!({
+        "hash": found.hash,
+        "as_of": Instant(as_of),
+        "unsettled": unsettled,
+        "totals": tell::totals_json(&found.totals),
+    })))
+}
+
+impl From<StateError> for Problem {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Log(error) => error.into(),
+            StateError::Objects(error) => error.into(),
+            StateError::Undecodable { position, source } => {
+                tracing::error!(position, error = %source, "the log cannot be read");
+                Self::internal()
+            }
+        }
+    }
+}

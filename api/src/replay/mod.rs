@@ -1,0 +1,22 @@
+//! The commands `replay` and `demo`: recorded deliveries through the real inbox, settlement and journal, in a database made
+//! for the purpose, and the canonical state they end in.
+
+mod command;
+mod demo;
+mod http;
+mod live;
+mod private;
+mod remote;
+mod run;
+mod shrink;
+mod source;
+pub mod state;
+mod tell;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{ReplayArgs, replay};
+pub use demo::{DemoArgs, demo};
+pub use http::router;
+pub use live::{StateError, print_state_hash, state_of};

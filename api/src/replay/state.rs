@@ -1,0 +1,263 @@
+//! The canonical state: what must come out the same whatever arrived when, as sorted lines, and their hash.
+//!
+//! Lines are
+//! - `object <id> <kind> <normalised winner fields>`, one a settled object;
+//! - `lot <account> <grant> <unit> <granted> <available> <held> <frozen> <consumed> <expired> <revoked>`, unless all zero;
+//! - `debt <account> <unit> <units>`, unless zero;
+//! - `subscription <account> <id> <state>` and `trial <account> <id> <state>`;
+//! - `ledger <natural key> <account code> <commodity> <accounting date> <net>`, zero nets dropped.
+//!
+//! JSON is canonical (keys in byte order), units are millionths, money is minor units. Accounts are folded from their
+//! streams with everything written that is due at the as-of instant; entries dated after it are left out. No event ids,
+//! positions, versions, counts or recorded times. The hash is SHA-256 over the lines in byte order, each ended by a newline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tallybook_domain::account::{Account, AccountCommand, AccountEvent};
+use tallybook_domain::calendar::accounting_date;
+use tallybook_domain::credits::Lot;
+use tallybook_domain::identity::AccountId;
+use tallybook_domain::postings::{self, LedgerAccount};
+use tallybook_domain::quantity::Units;
+use tallybook_domain::{Aggregate, Timestamp};
+use tallybook_stripe::json::write_canonical;
+
+/// A settled object: its id, kind and normalised fields.
+pub type Winner = (String, String, Value);
+
+/// The state of a tenant at an instant.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    lines: BTreeSet<String>,
+    nets: BTreeMap<NetKey, i128>,
+    /// What it comes to.
+    pub totals: Totals,
+}
+
+/// Natural key, account code, commodity, accounting date.
+type NetKey = (String, &'static str, String, NaiveDate);
+
+/// The state in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Accounts with anything on them.
+    pub accounts: u64,
+    /// Lots, in millionths by what became of their units.
+    pub credits: Credits,
+    /// Subscriptions by status.
+    pub subscriptions: BTreeMap<String, u64>,
+    /// Trials by status.
+    pub trials: BTreeMap<String, u64>,
+    /// Trial balance: account code and commodity to the signed balance, in minor units or millionths.
+    pub balances: BTreeMap<String, BTreeMap<String, i128>>,
+    /// Unapplied cash (2135) of each account that has any, by commodity.
+    pub unapplied: BTreeMap<String, BTreeMap<String, i128>>,
+}
+
+/// Sums over all lots, in millionths of a credit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Credits {
+    /// Granted.
+    pub granted: i64,
+    /// Can be spent.
+    pub available: i64,
+    /// Set aside by holds.
+    pub held: i64,
+    /// Set aside by disputes.
+    pub frozen: i64,
+    /// Used.
+    pub consumed: i64,
+    /// Expired.
+    pub expired: i64,
+    /// Clawed back.
+    pub clawed_back: i64,
+    /// Used although clawed back.
+    pub debt: i64,
+}
+
+impl State {
+    /// Take a settled object in.
+    pub fn add_object(&mut self, (id, kind, fields): &Winner) {
+        self.lines
+            .insert(format!("object {id} {kind} {}", canonical(fields)));
+    }
+
+    /// Take an account in, from all events of its stream.
+    pub fn add_account(&mut self, id: &AccountId, stream: &[AccountEvent], as_of: Timestamp, zone: Tz) {
+        let mut account = Account::default();
+        for event in stream {
+            account.evolve(event);
+        }
+        // A refusal means that nothing is due.
+        let due = account
+            .decide(&AccountCommand::WriteDue, as_of)
+            .unwrap_or_default();
+        for event in &due {
+            account.evolve(event);
+        }
+        for event in stream
+            .iter()
+            .chain(&due)
+            .filter(|event| event.effective_at <= as_of)
+        {
+            self.add_entry(id, event, zone);
+        }
+        self.add_credits(id, &account);
+        self.add_plans(id, &account);
+        self.totals.accounts += u64::from(has_anything(&account));
+    }
+
+    fn add_credits(&mut self, id: &AccountId, account: &Account) {
+        for lot in account.credits().lots() {
+            let columns = columns(lot);
+            let sums = &mut self.totals.credits;
+            let [granted, available, held, frozen, consumed, expired, revoked] = columns;
+            sums.granted += granted;
+            sums.available += available;
+            sums.held += held;
+            sums.frozen += frozen;
+            sums.consumed += consumed;
+            sums.expired += expired;
+            sums.clawed_back += revoked;
+            if columns.iter().any(|units| *units != 0) {
+                let units = columns.map(|units| units.to_string()).join(" ");
+                self.lines
+                    .insert(format!("lot {id} {} {} {units}", lot.terms.grant, lot.terms.unit));
+            }
+        }
+        for unit in account.credits().kinds() {
+            let debt = account.credits().overdrawn(&unit);
+            self.totals.credits.debt += debt.micros();
+            if !debt.is_zero() {
+                self.lines.insert(format!("debt {id} {unit} {}", debt.micros()));
+            }
+        }
+    }
+
+    fn add_plans(&mut self, id: &AccountId, account: &Account) {
+        for (subscription, state) in account.subscriptions() {
+            *self.totals.subscriptions.entry(word(&state.status)).or_default() += 1;
+            self.lines.insert(format!(
+                "subscription {id} {subscription} {}",
+                canonical_of(state)
+            ));
+        }
+        for (subscription, state) in account.trials() {
+            *self.totals.trials.entry(word(&state.status)).or_default() += 1;
+            self.lines
+                .insert(format!("trial {id} {subscription} {}", canonical_of(state)));
+        }
+    }
+
+    fn add_entry(&mut self, id: &AccountId, event: &AccountEvent, zone: Tz) {
+        let Some(entry) = postings::entry(id, event) else {
+            return;
+        };
+        let date = accounting_date(entry.effective_at, zone);
+        for line in entry.lines {
+            let amount = i128::from(line.amount);
+            if line.account == LedgerAccount::UnappliedCash {
+                let of_account = self.totals.unapplied.entry(line.key).or_default();
+                *of_account.entry(line.commodity.clone()).or_default() += amount;
+            }
+            let code = line.account.code();
+            let balance = self
+                .totals
+                .balances
+                .entry(format!("{code} {}", line.account.name()))
+                .or_default();
+            *balance.entry(line.commodity.clone()).or_default() += amount;
+            *self
+                .nets
+                .entry((entry.key.0.clone(), code, line.commodity, date))
+                .or_default() += amount;
+        }
+    }
+
+    /// The hash, and the lines it is over.
+    pub fn finish(mut self) -> Finished {
+        for ((key, code, commodity, date), net) in self.nets {
+            if net != 0 {
+                self.lines
+                    .insert(format!("ledger {key} {code} {commodity} {date} {net}"));
+            }
+        }
+        for by_commodity in self
+            .totals
+            .unapplied
+            .values_mut()
+            .chain(self.totals.balances.values_mut())
+        {
+            by_commodity.retain(|_, amount| *amount != 0);
+        }
+        self.totals
+            .unapplied
+            .retain(|_, by_commodity| !by_commodity.is_empty());
+        self.totals
+            .balances
+            .retain(|_, by_commodity| !by_commodity.is_empty());
+        let mut hasher = Sha256::new();
+        for line in &self.lines {
+            hasher.update(line);
+            hasher.update("\n");
+        }
+        Finished {
+            hash: hex::encode(hasher.finalize()),
+            lines: self.lines,
+            totals: self.totals,
+        }
+    }
+}
+
+/// A state that nothing is added to any more.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// SHA-256 of the lines, lower hex.
+    pub hash: String,
+    /// The lines.
+    pub lines: BTreeSet<String>,
+    /// The state in numbers.
+    pub totals: Totals,
+}
+
+/// Whether something stands on the account: one whose objects all turned out to be another's is nobody.
+fn has_anything(account: &Account) -> bool {
+    let stands = account.groups().values().any(|group| !group.facts.is_empty());
+    stands || !account.subscriptions().is_empty() || account.credits().lots().next().is_some()
+}
+
+fn columns(lot: &Lot) -> [i64; 7] {
+    [
+        lot.granted,
+        lot.available,
+        lot.held,
+        lot.frozen,
+        lot.consumed,
+        lot.expired,
+        lot.revoked,
+    ]
+    .map(Units::micros)
+}
+
+fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn canonical_of(value: &impl Serialize) -> String {
+    canonical(&serde_json::to_value(value).expect("a state of the domain is JSON"))
+}
+
+/// A status as it is written.
+fn word(status: &impl Serialize) -> String {
+    match serde_json::to_value(status) {
+        Ok(Value::String(word)) => word,
+        _ => "unknown".to_owned(),
+    }
+}

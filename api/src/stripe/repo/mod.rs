@@ -1,0 +1,8 @@
+//! All SQL about Stripe.
+
+pub(super) mod endpoints;
+pub(super) mod inbox;
+pub(super) mod queue;
+pub(super) mod settlement;
+pub(super) mod trials;
+pub(super) mod views;

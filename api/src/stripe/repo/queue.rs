@@ -1,0 +1,195 @@
+//! What is to be settled, and what is to be settled again.
+
+use sqlx::{PgConnection, PgPool};
+use tallybook_domain::identity::TenantId;
+
+use crate::stripe::partition::Partition;
+
+/// An object with something stored and not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::stripe) struct Due {
+    pub(in crate::stripe) tenant: String,
+    pub(in crate::stripe) stripe_account: String,
+    pub(in crate::stripe) livemode: bool,
+    pub(in crate::stripe) object_id: String,
+}
+
+/// Up to `limit` objects whose turn it is, what waits longest first.
+pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Vec<Due>> {
+    sqlx::query_as!(
+        Due,
+        r#"select tenant, stripe_account, livemode, object_id as "object_id!"
+           from (
+               select tenant, stripe_account, livemode, object_id, delivery
+               from stripe_deliveries
+               where status = 'stored' and retry_at <= clock_timestamp() and object_id is not null
+               order by retry_at, delivery
+               limit $1
+           ) waiting
+           group by tenant, stripe_account, livemode, object_id
+           order by min(delivery)"#,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How many deliveries are stored and not settled, whatever their turn.
+pub(in crate::stripe) async fn unsettled(pool: &PgPool) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from stripe_deliveries where status = 'stored'"#)
+        .fetch_one(pool)
+        .await
+}
+
+/// Note that an object's settlement went wrong: back off, or give up.
+pub(in crate::stripe) async fn failed(
+    pool: &PgPool,
+    partition: &Partition,
+    object_id: &str,
+    reason: (&str, &str),
+    attempts_max: i32,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"update stripe_deliveries
+           set attempts = attempts + 1,
+               status = case when attempts + 1 >= $7 then 'failed' else 'stored' end,
+               retry_at = clock_timestamp() + make_interval(secs => least(power(2, attempts), 300)),
+               reason = $5, detail = $6
+           where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = $4 and status = 'stored'"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        object_id,
+        reason.0,
+        reason.1,
+        attempts_max,
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// The inboxes of a tenant that hold anything of a customer.
+pub(in crate::stripe) async fn partitions_of(
+    pool: &PgPool,
+    tenant: &TenantId,
+    customer: &str,
+) -> sqlx::Result<Vec<Partition>> {
+    let rows = sqlx::query!(
+        r#"select distinct stripe_account, livemode from stripe_deliveries
+           where tenant = $1 and (customer = $2 or object_id = $2)"#,
+        tenant.as_str(),
+        customer,
+    )
+    .fetch_all(pool)
+    .await?;
+    let partitions = rows.into_iter().map(|row| Partition {
+        tenant: tenant.clone(),
+        stripe_account: row.stripe_account,
+        livemode: row.livemode,
+    });
+    Ok(partitions.collect())
+}
+
+/// Queue everything a customer has, except these objects, to be settled again.
+pub(in crate::stripe) async fn requeue_customer(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    customer: &str,
+    except: &[String],
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from stripe_objects o
+           where o.tenant = $1 and o.stripe_account = $2 and o.livemode = $3 and o.customer = $4
+             and o.object_id <> all ($5)
+             and d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = o.object_id
+             and d.snapshot is not null and d.status <> 'stored'"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        customer,
+        except,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Queue these objects to be settled again.
+pub(in crate::stripe) async fn requeue_objects(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    objects: &[String],
+) -> sqlx::Result<u64> {
+    if objects.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query!(
+        r#"update stripe_deliveries set status = 'stored', retry_at = clock_timestamp()
+           where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
+             and snapshot is not null and status <> 'stored'"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        objects,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Tenants with an inbox, and the catalog version their invoices were last queued for.
+pub(in crate::stripe) async fn catalog_versions(pool: &PgPool) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"select tenants.tenant as "tenant!", coalesce(stripe_catalogs.version, 0) as "version!"
+           from tenants left join stripe_catalogs using (tenant)
+           where exists (select from stripe_deliveries d where d.tenant = tenants.tenant)"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant, row.version)).collect())
+}
+
+/// Queue what the catalog has a say in, once per version: the version is compared and set in the same statement.
+pub(in crate::stripe) async fn requeue_catalog(
+    pool: &PgPool,
+    tenant: &str,
+    version: i64,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"with newer as (
+               insert into stripe_catalogs as known (tenant, version) values ($1, $2)
+               on conflict (tenant) do update set version = excluded.version where known.version < excluded.version
+               returning tenant
+           )
+           update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from newer
+           where d.tenant = newer.tenant and d.snapshot is not null and d.status <> 'stored'
+             and (d.object_kind in ('invoice', 'subscription') or d.reason in ('unknown_pack', 'unmapped_price'))"#,
+        tenant,
+        version,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Queue one delivery by its number, whatever became of it. None where the tenant has no such delivery.
+pub(in crate::stripe) async fn retry(
+    pool: &PgPool,
+    tenant: &str,
+    delivery: i64,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"update stripe_deliveries
+           set status = case when snapshot is null then status else 'stored' end,
+               retry_at = clock_timestamp(), attempts = 0
+           where tenant = $1 and delivery = $2
+           returning status"#,
+        tenant,
+        delivery,
+    )
+    .fetch_optional(pool)
+    .await
+}

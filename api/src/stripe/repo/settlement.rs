@@ -1,0 +1,306 @@
+//! The statements of one settlement, in their order.
+
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use tallybook_stripe::snapshot::Snapshot;
+
+use crate::stripe::partition::Partition;
+
+/// The class of settlement's advisory locks: beside the log's own (1952541036, the fence's).
+const LOCK_CLASS: i32 = 1_952_541_037;
+
+/// The ids of everything that can be reached from an object over kin, and the customers that those objects name.
+pub(in crate::stripe) struct Extent {
+    pub(in crate::stripe) ids: Vec<String>,
+    pub(in crate::stripe) customers: Vec<String>,
+}
+
+/// What belongs together as of now.
+pub(in crate::stripe) async fn extent(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    object_id: &str,
+) -> sqlx::Result<Extent> {
+    sqlx::query_as!(
+        Extent,
+        r#"with recursive kin (id) as (
+               select $4::text
+               union
+               select k.kin_id from kin join stripe_kin k
+                   on k.tenant = $1 and k.stripe_account = $2 and k.livemode = $3 and k.object_id = kin.id
+           )
+           select array_agg(distinct kin.id) as "ids!",
+                  coalesce(array_agg(distinct d.customer) filter (where d.customer is not null), '{}') as "customers!"
+           from kin left join stripe_deliveries d
+               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        object_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Lock these names until the transaction ends, in the order of their hashes.
+pub(in crate::stripe) async fn lock(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    names: &[String],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"select pg_advisory_xact_lock($5, hash)
+           from (
+               select distinct hashtext(concat_ws('/', $1::text, $2::text, $3::bool, name)) as hash
+               from unnest($4::text[]) name
+               order by hash
+           ) names"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        names,
+        LOCK_CLASS,
+    )
+    .fetch_all(connection)
+    .await
+    .map(drop)
+}
+
+/// A delivery that takes part in a settlement.
+pub(in crate::stripe) struct Read {
+    pub(in crate::stripe) event_id: String,
+    pub(in crate::stripe) content_hash: String,
+    pub(in crate::stripe) status: String,
+    pub(in crate::stripe) snapshot: Json<Snapshot>,
+}
+
+/// Every delivery about these objects.
+pub(in crate::stripe) async fn deliveries(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    ids: &[String],
+) -> sqlx::Result<Vec<Read>> {
+    sqlx::query_as!(
+        Read,
+        r#"select event_id, content_hash, status, snapshot as "snapshot!: Json<Snapshot>"
+           from stripe_deliveries
+           where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
+             and snapshot is not null
+           order by event_id, content_hash"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        ids,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Every delivery that may say whose a customer is: about the customer, and about sessions with it.
+pub(in crate::stripe) async fn about_customer(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    customer: &str,
+) -> sqlx::Result<Vec<Read>> {
+    sqlx::query_as!(
+        Read,
+        r#"select event_id, content_hash, status, snapshot as "snapshot!: Json<Snapshot>"
+           from stripe_deliveries
+           where tenant = $1 and stripe_account = $2 and livemode = $3 and snapshot is not null
+             and (object_id = $4 or (object_kind = 'checkout.session' and customer = $4))
+           order by event_id, content_hash"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        customer,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// How a tenant wants its inbox settled.
+pub(in crate::stripe) struct Policy {
+    pub(in crate::stripe) time_zone: String,
+    pub(in crate::stripe) customers: String,
+}
+
+/// The tenant's zone, and what becomes of customers without an account.
+pub(in crate::stripe) async fn policy(
+    connection: &mut PgConnection,
+    partition: &Partition,
+) -> sqlx::Result<Policy> {
+    sqlx::query_as!(
+        Policy,
+        r#"select time_zone,
+                  coalesce((select customers from stripe_endpoints e
+                            where e.tenant = tenants.tenant and e.stripe_account = $2
+                            order by endpoint limit 1), 'create') as "customers!"
+           from tenants where tenant = $1"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// A group and an account on which something of it may stand.
+pub(in crate::stripe) struct Place {
+    pub(in crate::stripe) group_id: String,
+    pub(in crate::stripe) account: String,
+}
+
+/// Where anything of these groups may stand.
+pub(in crate::stripe) async fn places(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    groups: &[String],
+) -> sqlx::Result<Vec<Place>> {
+    sqlx::query_as!(
+        Place,
+        r#"select group_id, account from stripe_group_accounts
+           where tenant = $1 and stripe_account = $2 and livemode = $3 and group_id = any ($4)
+           order by group_id, account"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        groups,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Note that these groups are about to stand on an account. On a connection of its own: it must be there whatever
+/// becomes of the settlement.
+pub(in crate::stripe) async fn intend(
+    pool: &PgPool,
+    partition: &Partition,
+    groups: &[String],
+    account: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"insert into stripe_group_accounts (tenant, stripe_account, livemode, group_id, account)
+           select $1, $2, $3, group_id, $5 from unnest($4::text[]) group_id
+           on conflict do nothing"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        groups,
+        account,
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Note whose a customer is. True if that is news.
+pub(in crate::stripe) async fn own_customer(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    customer: &str,
+    account: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"insert into stripe_customers as known (tenant, stripe_account, livemode, customer, account)
+           values ($1, $2, $3, $4, $5)
+           on conflict (tenant, stripe_account, livemode, customer)
+               do update set account = excluded.account where known.account <> excluded.account"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        customer,
+        account,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What the deliveries read have become.
+pub(in crate::stripe) struct Mark<'a> {
+    pub(in crate::stripe) status: &'a str,
+    pub(in crate::stripe) reason: Option<&'a str>,
+    pub(in crate::stripe) detail: Option<&'a str>,
+    pub(in crate::stripe) waits_for: Option<&'a str>,
+}
+
+/// Mark exactly these deliveries.
+pub(in crate::stripe) async fn mark(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    read: &[Read],
+    mark: &Mark<'_>,
+) -> sqlx::Result<()> {
+    let event_ids: Vec<String> = read.iter().map(|it| it.event_id.clone()).collect();
+    let hashes: Vec<String> = read.iter().map(|it| it.content_hash.clone()).collect();
+    sqlx::query!(
+        r#"update stripe_deliveries d
+           set status = $6, reason = $7, detail = $8, waits_for = $9, settled_at = clock_timestamp()
+           from unnest($4::text[], $5::text[]) read (event_id, content_hash)
+           where d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3
+             and d.event_id = read.event_id and d.content_hash = read.content_hash"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        &event_ids,
+        &hashes,
+        mark.status,
+        mark.reason,
+        mark.detail,
+        mark.waits_for,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// The settled view of an object.
+pub(in crate::stripe) struct Object {
+    pub(in crate::stripe) id: String,
+    pub(in crate::stripe) kind: String,
+    pub(in crate::stripe) group: Option<String>,
+    pub(in crate::stripe) winner_event: String,
+    pub(in crate::stripe) winner_created: i64,
+    pub(in crate::stripe) winner: serde_json::Value,
+}
+
+/// Keep the settled view of a component's objects.
+pub(in crate::stripe) async fn keep(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    customer: Option<&str>,
+    account: Option<&str>,
+    objects: &[Object],
+) -> sqlx::Result<()> {
+    let ids: Vec<String> = objects.iter().map(|it| it.id.clone()).collect();
+    let kinds: Vec<String> = objects.iter().map(|it| it.kind.clone()).collect();
+    let groups: Vec<Option<String>> = objects.iter().map(|it| it.group.clone()).collect();
+    let events: Vec<String> = objects.iter().map(|it| it.winner_event.clone()).collect();
+    let created: Vec<i64> = objects.iter().map(|it| it.winner_created).collect();
+    let winners: Vec<serde_json::Value> = objects.iter().map(|it| it.winner.clone()).collect();
+    sqlx::query!(
+        r#"insert into stripe_objects
+               (tenant, stripe_account, livemode, object_id, kind, customer, account, group_id,
+                winner_event, winner_created, winner)
+           select $1, $2, $3, o.id, o.kind, $4, $5, o.group_id, o.event, o.created, o.winner
+           from unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::jsonb[])
+               o (id, kind, group_id, event, created, winner)
+           on conflict (tenant, stripe_account, livemode, object_id) do update
+           set kind = excluded.kind, customer = excluded.customer, account = excluded.account,
+               group_id = excluded.group_id, winner_event = excluded.winner_event,
+               winner_created = excluded.winner_created, winner = excluded.winner, settled_at = clock_timestamp()"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        customer,
+        account,
+        &ids,
+        &kinds,
+        &groups as &[Option<String>],
+        &events,
+        &created,
+        &winners,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,458 @@
+//! One settlement: everything stored about an object and its kin, brought into the accounts. The locking rule stands in
+//! the module above.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, GroupFacts, Settlement};
+use tallybook_domain::catalog::Catalog;
+use tallybook_domain::claim::{Claim, ClaimKind};
+use tallybook_domain::identity::{AccountId, GroupId, StreamId, TenantId};
+use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
+use tallybook_stripe::object::{Object, ObjectKind};
+use tallybook_stripe::settlement::{Component, Derived, Mode, Owner, Prices, customer_owner, derive, owner};
+
+use super::inbox::Inbox;
+use super::partition::Partition;
+use super::repo::queue;
+use super::repo::settlement::{self as repo, Mark, Read};
+use super::trials;
+
+/// How often a settlement starts over because its component grew while it waited for its locks.
+const TRIES_MAX: u32 = 8;
+
+/// What a settlement did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing was stored that had not been settled.
+    Already,
+    /// It stands on this account.
+    On(AccountId),
+    /// Something is missing: what, as a stable code.
+    Parked(&'static str),
+}
+
+/// A settlement that did not come to its end. What it had recorded is found again by the next.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The database did not answer. Retryable.
+    #[error("the inbox is not available: {0}")]
+    Inbox(#[from] sqlx::Error),
+    /// The catalog or a claim cannot be read.
+    #[error(transparent)]
+    Log(#[from] LoadError),
+    /// An account did not take it.
+    #[error(transparent)]
+    Account(#[from] ExecuteError<AccountRefusal>),
+    /// A defect: what is delivered made the rules panic. Nothing was written.
+    #[error("settling panicked: {0}")]
+    Panicked(String),
+    /// What it settles kept growing. Retryable.
+    #[error("the objects kept changing while they were settled")]
+    Contended,
+    /// The tenant's row holds what this release cannot read.
+    #[error("{0:?} is no time zone")]
+    TimeZone(String),
+}
+
+impl SettleError {
+    /// Whether the same may succeed later without anyone doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Inbox(_) | Self::Contended | Self::Log(LoadError::Unavailable(_)) => true,
+            Self::Account(error) => error.is_retryable(),
+            Self::Log(LoadError::Corrupt(_)) | Self::TimeZone(_) | Self::Panicked(_) => false,
+        }
+    }
+
+    /// A stable code for the dead letter.
+    pub fn code(&self) -> &'static str {
+        use tallybook_domain::Refusal;
+        match self {
+            Self::Account(ExecuteError::Refused(refusal)) => refusal.code(),
+            Self::Inbox(_) | Self::Contended => "unavailable",
+            Self::Account(_) => "account_not_written",
+            Self::Log(_) => "log_unreadable",
+            Self::Panicked(_) => "settlement_panicked",
+            Self::TimeZone(_) => "time_zone_unreadable",
+        }
+    }
+}
+
+/// What a settlement has read, under its locks.
+struct Reading {
+    ids: Vec<String>,
+    read: Vec<Read>,
+    of_customer: Vec<Read>,
+    component: Component,
+    /// The account for which a caller claimed the customer.
+    claimed: Option<AccountId>,
+    customers: Mode,
+    prices: Prices,
+    catalog_version: u64,
+}
+
+impl Inbox {
+    /// Settle an object and its kin, if anything about them is stored and not settled.
+    pub async fn settle(&self, partition: &Partition, object_id: &str) -> Result<Settled, SettleError> {
+        let _permit = self
+            .settlements
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        let mut names = BTreeSet::from([object_id.to_owned()]);
+        for _ in 0..TRIES_MAX {
+            let mut transaction = self.pool.begin().await?;
+            let seen = repo::extent(&mut transaction, partition, object_id).await?;
+            names.extend(seen.ids.into_iter().chain(seen.customers));
+            let locked: Vec<String> = names.iter().cloned().collect();
+            repo::lock(&mut transaction, partition, &locked).await?;
+            let extent = repo::extent(&mut transaction, partition, object_id).await?;
+            let grown = extent
+                .ids
+                .iter()
+                .chain(&extent.customers)
+                .any(|name| !names.contains(name));
+            if grown {
+                transaction.rollback().await?;
+                names.extend(extent.ids.into_iter().chain(extent.customers));
+                continue;
+            }
+            let Some(reading) = self.read(&mut transaction, partition, extent.ids).await? else {
+                transaction.rollback().await?;
+                return Ok(Settled::Already);
+            };
+            let settled = self.settle_read(&mut transaction, partition, &reading).await?;
+            transaction.commit().await?;
+            return Ok(settled);
+        }
+        Err(SettleError::Contended)
+    }
+
+    /// Read what is locked. None if all of it is settled.
+    async fn read(
+        &self,
+        connection: &mut PgConnection,
+        partition: &Partition,
+        ids: Vec<String>,
+    ) -> Result<Option<Reading>, SettleError> {
+        let read = repo::deliveries(connection, partition, &ids).await?;
+        if !read.iter().any(|delivery| delivery.status == "stored") {
+            return Ok(None);
+        }
+        let component = Component::new(read.iter().map(|delivery| delivery.snapshot.0.clone()));
+        let of_customer = match component.customer() {
+            Some(customer) => repo::about_customer(connection, partition, customer).await?,
+            None => Vec::new(),
+        };
+        let claimed = match component.customer() {
+            Some(customer) => self.claimed(partition, customer).await?,
+            None => None,
+        };
+        let policy = repo::policy(connection, partition).await?;
+        let zone = policy
+            .time_zone
+            .parse()
+            .map_err(|_| SettleError::TimeZone(policy.time_zone))?;
+        let catalog = self
+            .journal
+            .load::<Catalog>(&Catalog::stream(&partition.tenant))
+            .await?;
+        Ok(Some(Reading {
+            ids,
+            read,
+            of_customer,
+            component,
+            claimed,
+            customers: if policy.customers == "linked" {
+                Mode::Linked
+            } else {
+                Mode::Create
+            },
+            prices: Prices::new(catalog.state, zone),
+            catalog_version: catalog.version,
+        }))
+    }
+
+    /// The account a caller opened for this customer.
+    async fn claimed(&self, partition: &Partition, customer: &str) -> Result<Option<AccountId>, LoadError> {
+        let stream = ClaimKind::StripeCustomer.stream(&partition.tenant, customer);
+        let claim = self.journal.load::<Claim>(&stream).await?;
+        Ok(claim.state.owner().cloned())
+    }
+
+    /// A caller claimed this customer: settle again what was settled without knowing it. Takes the customer's lock first,
+    /// like a settlement: one that read the inbox before the claim must not mark the deliveries settled after this.
+    pub async fn customer_claimed(&self, tenant: &TenantId, customer: &str) -> Result<(), SettleError> {
+        for partition in queue::partitions_of(&self.pool, tenant, customer).await? {
+            let mut transaction = self.pool.begin().await?;
+            repo::lock(&mut transaction, &partition, &[customer.to_owned()]).await?;
+            queue::requeue_customer(&mut transaction, &partition, customer, &[]).await?;
+            transaction.commit().await?;
+        }
+        self.wake();
+        Ok(())
+    }
+
+    async fn settle_read(
+        &self,
+        connection: &mut PgConnection,
+        partition: &Partition,
+        reading: &Reading,
+    ) -> Result<Settled, SettleError> {
+        let evidence: Vec<_> = reading
+            .of_customer
+            .iter()
+            .map(|delivery| delivery.snapshot.0.clone())
+            .collect();
+        let customer = reading.component.customer();
+        // What a caller said when it opened the account counts before anything Stripe says.
+        let claimed = reading.claimed.clone();
+        let of_customer = claimed
+            .clone()
+            .or_else(|| customer.and_then(|customer| customer_owner(customer, &evidence, reading.customers)));
+        let owner = claimed.map_or_else(
+            || owner(&reading.component, &evidence, reading.customers),
+            Owner::Account,
+        );
+        let mut derived = derive(&reading.component, &reading.prices);
+        if trials::once_per_account(connection, partition, &reading.ids, &owner, &mut derived).await? {
+            self.wake.notify_one();
+        }
+
+        let candidates = candidate_groups(&reading.ids, &derived);
+        let places = repo::places(connection, partition, &candidates).await?;
+        let link =
+            customer.filter(|_| matches!(&owner, Owner::Account(it) if Some(it) == of_customer.as_ref()));
+        let settlements = settlements(&owner, link, &reading.component, &derived, &places);
+        for settlement in settlements {
+            let standing: Vec<String> = settlement
+                .groups
+                .iter()
+                .map(|group| group.group.0.clone())
+                .collect();
+            let is_noted = |group: &String| {
+                places
+                    .iter()
+                    .any(|it| it.group_id == *group && it.account == settlement.account.0)
+            };
+            if !standing.iter().all(is_noted) {
+                repo::intend(&self.pool, partition, &standing, settlement.account.as_str()).await?;
+            }
+            self.execute(partition, settlement, reading).await?;
+        }
+
+        if let (Some(customer), Some(account)) = (customer, &of_customer)
+            && repo::own_customer(connection, partition, customer, account.as_str()).await?
+            && queue::requeue_customer(connection, partition, customer, &reading.ids).await? > 0
+        {
+            self.wake.notify_one();
+        }
+        let (mark, settled) = verdict(&owner, &derived);
+        repo::mark(connection, partition, &reading.read, &mark.as_mark()).await?;
+        let account = match &owner {
+            Owner::Account(account) => Some(account.as_str()),
+            Owner::Unknown { .. } => None,
+        };
+        let objects = views(&reading.component, &derived);
+        repo::keep(connection, partition, customer, account, &objects).await?;
+        Ok(settled)
+    }
+
+    async fn execute(
+        &self,
+        partition: &Partition,
+        settlement: Settlement,
+        reading: &Reading,
+    ) -> Result<(), SettleError> {
+        let stream = StreamId::account(&partition.tenant, &settlement.account);
+        let hash = digest(&settlement, reading);
+        let envelope = Envelope {
+            key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
+            hash,
+            expected_version: None,
+            at: self.clock.now(),
+            metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
+        };
+        let command = AccountCommand::Settle(settlement);
+        match self.journal.execute::<Account>(&stream, command, envelope).await {
+            Ok(_) | Err(ExecuteError::Refused(AccountRefusal::NoChange)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a settlement rests on: the deliveries and the catalog read, and what this release makes of them. A set that grew
+/// is another key, so that facts which come, go and come again are each recorded.
+fn digest(settlement: &Settlement, reading: &Reading) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{settlement:?}\n{}\n", reading.catalog_version));
+    for delivery in reading.read.iter().chain(&reading.of_customer) {
+        hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
+    }
+    hasher.finalize().into()
+}
+
+/// Every group that these objects could be, or could have been before their kin arrived.
+fn candidate_groups(ids: &[String], derived: &[Derived]) -> Vec<String> {
+    let named = ids
+        .iter()
+        .flat_map(|id| ["pay", "inv", "sub"].map(|kind| format!("{kind}:{id}")));
+    let now = derived.iter().map(|it| it.facts.group.0.clone());
+    let all: BTreeSet<String> = named.chain(now).collect();
+    all.into_iter().collect()
+}
+
+/// What to ask of which account: first to let go of what is another's by now, then to take what is its own.
+fn settlements(
+    owner: &Owner,
+    link: Option<&str>,
+    component: &Component,
+    derived: &[Derived],
+    places: &[repo::Place],
+) -> Vec<Settlement> {
+    let owner = match owner {
+        Owner::Account(account) => Some(account),
+        Owner::Unknown { .. } => None,
+    };
+    let as_of = derived.iter().map(|it| it.facts.as_of).max().unwrap_or_default();
+    let mut emptied: BTreeMap<&str, Vec<GroupFacts>> = BTreeMap::new();
+    for place in places {
+        let is_here = owner.is_some_and(|it| it.as_str() == place.account);
+        let stands = derived.iter().any(|it| it.facts.group.as_str() == place.group_id);
+        if !(is_here && stands) {
+            emptied.entry(&place.account).or_default().push(GroupFacts {
+                group: GroupId(place.group_id.clone()),
+                facts: Vec::new(),
+                lots: Vec::new(),
+                subscription: None,
+                trial: None,
+                as_of,
+            });
+        }
+    }
+    let mut all: Vec<Settlement> = emptied
+        .into_iter()
+        .map(|(account, groups)| Settlement {
+            account: account.into(),
+            customer: None,
+            groups,
+        })
+        .collect();
+    if let Some(account) = owner {
+        let was_here = |group: &GroupFacts| {
+            places
+                .iter()
+                .any(|it| it.account == account.as_str() && it.group_id == group.group.as_str())
+        };
+        let groups: Vec<GroupFacts> = derived
+            .iter()
+            .map(|it| it.facts.clone())
+            .filter(|group| !is_empty(group) || was_here(group))
+            .collect();
+        if !groups.is_empty() || has_customer(component) {
+            let customer = link.map(str::to_owned);
+            all.push(Settlement {
+                account: account.clone(),
+                customer,
+                groups,
+            });
+        }
+    }
+    all
+}
+
+fn is_empty(group: &GroupFacts) -> bool {
+    group.facts.is_empty() && group.lots.is_empty() && group.subscription.is_none() && group.trial.is_none()
+}
+
+fn has_customer(component: &Component) -> bool {
+    component
+        .snapshots()
+        .any(|it| it.kind() == Some(ObjectKind::Customer))
+}
+
+/// What the deliveries have become, owned.
+struct Verdict {
+    status: &'static str,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    waits_for: Option<String>,
+}
+
+impl Verdict {
+    fn as_mark(&self) -> Mark<'_> {
+        Mark {
+            status: self.status,
+            reason: self.reason,
+            detail: self.detail.as_deref(),
+            waits_for: self.waits_for.as_deref(),
+        }
+    }
+}
+
+fn verdict(owner: &Owner, derived: &[Derived]) -> (Verdict, Settled) {
+    let parked = |reason, detail: String, waits_for| {
+        let verdict = Verdict {
+            status: "parked",
+            reason: Some(reason),
+            detail: Some(detail),
+            waits_for,
+        };
+        (verdict, Settled::Parked(reason))
+    };
+    match owner {
+        Owner::Unknown { waits_for } => parked(
+            "no_owner",
+            format!("nothing says which account {waits_for} is"),
+            Some(waits_for.clone()),
+        ),
+        Owner::Account(account) => {
+            if let Some(waiting) = derived.iter().find_map(|it| it.waiting.as_ref()) {
+                let waits_for = waiting.waits_for().map(str::to_owned);
+                return parked(waiting.code(), waiting.to_string(), waits_for);
+            }
+            let verdict = Verdict {
+                status: "settled",
+                reason: None,
+                detail: None,
+                waits_for: None,
+            };
+            (verdict, Settled::On(account.clone()))
+        }
+    }
+}
+
+/// The settled view of the component's objects.
+fn views(component: &Component, derived: &[Derived]) -> Vec<repo::Object> {
+    let payment = derived
+        .iter()
+        .map(|it| it.facts.group.as_str())
+        .find(|it| it.starts_with("pay:"));
+    let group = |object: &Object| match object {
+        Object::Customer(_) | Object::Payout(_) => None,
+        Object::Subscription(it) => Some(format!("sub:{}", it.id)),
+        Object::Invoice(it) => Some(format!("inv:{}", it.id)),
+        Object::CreditNote(it) => it.invoice.as_ref().map(|id| format!("inv:{id}")),
+        Object::InvoicePayment(it) => it.invoice.as_ref().map(|id| format!("inv:{id}")),
+        Object::PaymentIntent(_)
+        | Object::Charge(_)
+        | Object::Refund(_)
+        | Object::Dispute(_)
+        | Object::CheckoutSession(_) => payment.map(str::to_owned),
+    };
+    component
+        .settled()
+        .into_iter()
+        .map(|(winner, object)| repo::Object {
+            id: object.id().to_owned(),
+            kind: object.kind().name().to_owned(),
+            group: group(&object),
+            winner_event: winner.snapshot.event_id.clone(),
+            winner_created: winner.snapshot.created,
+            winner: Value::Object(object.normalised()),
+        })
+        .collect()
+}

@@ -1,0 +1,16 @@
+//! Black-box tests of the interface: a real server on loopback, a real PostgreSQL, requests over the wire.
+
+mod accounts;
+mod bad_input;
+mod catalog;
+mod client;
+mod commands;
+mod credits;
+mod holds;
+mod idempotency;
+mod keys;
+mod ledger;
+mod outage;
+mod positions;
+mod server;
+mod two_servers;
