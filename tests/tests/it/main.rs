@@ -1,0 +1,12 @@
+//! Tallybook from outside: the binary `tallybook`, PostgreSQL and HTTP, all real. `tests/README.md` says which test keeps
+//! which promise.
+
+mod backup;
+mod embedded;
+mod kill;
+mod ledger;
+mod replaying;
+mod success_page;
+mod tampering;
+mod two_servers;
+mod webhooks;
