@@ -243,9 +243,7 @@ async fn publish_plan(
     let id = ids.id("plan")?.to_owned();
     publish::<Plan, _>(&state, &write, &request, |effective_from| {
         CatalogCommand::PublishPlan {
-            plan: Plan {
-                id,
-                name: request.name.0.clone(),
+            plan: Box::new(Plan {
                 prices: request.prices.iter().map(|price| price.0.clone()).collect(),
                 unit: request.unit.0.clone(),
                 credits: request.credits.0,
@@ -254,6 +252,7 @@ async fn publish_plan(
                 trial: request.trial.as_ref().map(|trial| TrialRule {
                     days: trial.days,
                     credits: trial.credits.0,
+                    ..TrialRule::default()
                 }),
                 features: request
                     .features
@@ -267,7 +266,8 @@ async fn publish_plan(
                         )
                     })
                     .collect(),
-            },
+                ..Plan::new(id, request.name.0.clone())
+            }),
             effective_from,
         }
     })

@@ -190,7 +190,7 @@ async fn publish(journal: &Journal, tenant: &TenantId, setting: &Setting<'_>) ->
         features,
     } = setting.catalog.clone();
     let commands = (plans.into_iter().map(|plan| CatalogCommand::PublishPlan {
-        plan,
+        plan: Box::new(plan),
         effective_from: from,
     }))
     .chain(packs.into_iter().map(|pack| CatalogCommand::PublishPack {

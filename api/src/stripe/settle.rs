@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -91,6 +92,7 @@ struct Reading {
     claimed: Option<AccountId>,
     customers: Mode,
     prices: Prices,
+    time_zone: Tz,
     catalog_version: u64,
 }
 
@@ -172,6 +174,7 @@ impl Inbox {
                 Mode::Create
             },
             prices: Prices::new(catalog.state, zone),
+            time_zone: zone,
             catalog_version: catalog.version,
         }))
     }
@@ -226,7 +229,14 @@ impl Inbox {
         let places = repo::places(connection, partition, &candidates).await?;
         let link =
             customer.filter(|_| matches!(&owner, Owner::Account(it) if Some(it) == of_customer.as_ref()));
-        let settlements = settlements(&owner, link, &reading.component, &derived, &places);
+        let settlements = settlements(
+            &owner,
+            link,
+            &reading.component,
+            &derived,
+            &places,
+            reading.time_zone,
+        );
         for settlement in settlements {
             let standing: Vec<String> = settlement
                 .groups
@@ -312,6 +322,7 @@ fn settlements(
     component: &Component,
     derived: &[Derived],
     places: &[repo::Place],
+    time_zone: Tz,
 ) -> Vec<Settlement> {
     let owner = match owner {
         Owner::Account(account) => Some(account),
@@ -338,6 +349,7 @@ fn settlements(
         .map(|(account, groups)| Settlement {
             account: account.into(),
             customer: None,
+            time_zone,
             groups,
         })
         .collect();
@@ -357,6 +369,7 @@ fn settlements(
             all.push(Settlement {
                 account: account.clone(),
                 customer,
+                time_zone,
                 groups,
             });
         }

@@ -1,5 +1,7 @@
 //! What may be asked of an account.
 
+use chrono_tz::Tz;
+
 use crate::Timestamp;
 use crate::account::Fact;
 use crate::credits::{CreditsGranted, GrantSource};
@@ -43,6 +45,8 @@ pub struct OpenAccount {
     pub external_id: Option<String>,
     /// The Stripe customer whose objects belong to it.
     pub stripe_customer: Option<String>,
+    /// Where its calendar is: the tenant's time zone.
+    pub time_zone: Tz,
 }
 
 /// Give credits.
@@ -128,6 +132,8 @@ pub struct Settlement {
     pub account: AccountId,
     /// The Stripe customer it is for, linked by this if new.
     pub customer: Option<String>,
+    /// The tenant's time zone, where the account's calendar is if this opens it.
+    pub time_zone: Tz,
     /// The groups settled.
     pub groups: Vec<GroupFacts>,
 }

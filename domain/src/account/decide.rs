@@ -83,10 +83,15 @@ fn open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<(), AccountRefus
         account,
         external_id,
         stripe_customer,
+        time_zone,
     } = command.clone();
     draft.record(
         draft.at,
-        AccountLifeEvent::AccountOpened(AccountOpened { account, external_id }),
+        AccountLifeEvent::AccountOpened(AccountOpened {
+            account,
+            external_id,
+            time_zone,
+        }),
     );
     if let Some(customer) = stripe_customer {
         draft.record(

@@ -2,7 +2,9 @@
 //! The account is copied only when the first of them has to be: a plain spend decides its one event on the original.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use super::dues::Due;
 use super::event::{AccountEvent, AccountFact};
 use super::state::Account;
 use crate::Timestamp;
@@ -56,41 +58,33 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Everything that is due at the draft's instant, in the order of due instants, each dated its own: holds that
-    /// timed out, lots that ended. At the same instant the lot ends first; what the hold gives back expires then.
+    /// Everything that is due at the draft's instant, in the order of due instants, each dated its own. What is written
+    /// may make the next thing due, or put it off; nothing is looked at twice, so this ends.
     pub(super) fn write_due(&mut self) {
-        let credits = &self.account.credits;
-        let endings = credits
-            .due_endings(self.at)
-            .map(|(due, grant)| (*due, Due::LotEnded(grant.clone())));
-        let holds = credits
-            .due_holds(self.at)
-            .map(|(due, hold)| (*due, Due::HoldTimedOut(hold.clone())));
-        let mut due: Vec<(Timestamp, Due)> = endings.chain(holds).collect();
-        due.sort();
-        for (due_at, due) in due {
-            match due {
-                Due::LotEnded(grant) => self.reconcile(&grant),
-                Due::HoldTimedOut(hold) => {
-                    let Some(hold) = self.account.credits.hold(&hold).cloned() else {
-                        continue;
-                    };
-                    let released = spend::released(&hold, HoldEnd::TimedOut);
-                    self.record(due_at, CreditsEvent::HoldReleased(released));
-                    for slice in &hold.rest {
-                        self.reconcile(&slice.grant);
-                    }
-                }
-            }
+        let mut seen = BTreeSet::new();
+        while let Some((due_at, due)) = self.account.dues(self.at).filter(|due| !seen.contains(due)).min() {
+            self.write(due_at, &due);
+            seen.insert((due_at, due));
         }
     }
-}
 
-/// Something that happens by the clock alone; at the same instant in this order.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    LotEnded(GrantId),
-    HoldTimedOut(HoldId),
+    fn write(&mut self, due_at: Timestamp, due: &Due) {
+        match due {
+            Due::LotEnded(grant) => self.reconcile(grant),
+            Due::HoldTimedOut(hold) => self.time_out(hold, due_at),
+        }
+    }
+
+    fn time_out(&mut self, hold: &HoldId, due_at: Timestamp) {
+        let Some(hold) = self.account.credits.hold(hold).cloned() else {
+            return;
+        };
+        let released = spend::released(&hold, HoldEnd::TimedOut);
+        self.record(due_at, CreditsEvent::HoldReleased(released));
+        for slice in &hold.rest {
+            self.reconcile(&slice.grant);
+        }
+    }
 }
 
 /// What claims units of a lot back.

@@ -1,5 +1,6 @@
 //! An account's events: the sum of its families, flat on the wire.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::aggregate::{DecodeError, Event, Timestamp};
@@ -30,6 +31,17 @@ pub struct AccountOpened {
     /// The caller's own id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// Where its calendar is, fixed here: the dates its periods begin on and the books give its events.
+    #[serde(default, skip_serializing_if = "is_utc")]
+    pub time_zone: Tz,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_utc(zone: &Tz) -> bool {
+    *zone == Tz::UTC
 }
 
 /// A Stripe customer's objects belong to this account.

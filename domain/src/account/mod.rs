@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod draft;
+mod dues;
 mod event;
 mod refusal;
 mod settle;

@@ -28,6 +28,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settlement: &Settlement) -> Result<(
             AccountLifeEvent::AccountOpened(AccountOpened {
                 account,
                 external_id: None,
+                time_zone: settlement.time_zone,
             }),
         );
     }

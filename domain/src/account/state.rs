@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::command::DatedFact;
@@ -18,6 +19,7 @@ use crate::trials::{TrialState, TrialsEvent};
 pub struct Account {
     pub(super) id: Option<AccountId>,
     pub(super) external_id: Option<String>,
+    pub(super) time_zone: Tz,
     pub(super) customers: BTreeSet<String>,
     pub(super) last_at: Option<Timestamp>,
     pub(super) credits: Credits,
@@ -44,6 +46,11 @@ impl Account {
     /// The caller's own id for it.
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
+    }
+
+    /// Where its calendar is.
+    pub fn time_zone(&self) -> Tz {
+        self.time_zone
     }
 
     /// The Stripe customers that are this account.
@@ -99,6 +106,7 @@ impl Account {
             AccountLifeEvent::AccountOpened(e) => {
                 self.id = Some(e.account.clone());
                 self.external_id.clone_from(&e.external_id);
+                self.time_zone = e.time_zone;
             }
             AccountLifeEvent::CustomerLinked(e) => {
                 self.customers.insert(e.customer.clone());

@@ -8,7 +8,7 @@ event_family! {
     /// Terms that were published.
     CatalogFact {
         /// Of a plan.
-        PlanPublished(Plan) = "PlanPublished" v 1,
+        PlanPublished(Box<Plan>) = "PlanPublished" v 1,
         /// Of a pack.
         PackPublished(Pack) = "PackPublished" v 1,
         /// Of a feature.

@@ -1,6 +1,6 @@
 //! Whatever is published in whatever order: used time keeps its terms, and a price has one meaning at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -35,17 +35,14 @@ impl Publication {
         let (unit, effective_from) = (UnitCode::default(), self.effective_from.map(hour));
         if self.is_plan {
             let plan = Plan {
-                id,
-                name,
                 prices,
-                unit,
                 credits,
-                grants_on_zero_amount: false,
-                credits_value: None,
-                trial: None,
-                features: BTreeMap::new(),
+                ..Plan::new(id, name)
             };
-            return CatalogCommand::PublishPlan { plan, effective_from };
+            return CatalogCommand::PublishPlan {
+                plan: Box::new(plan),
+                effective_from,
+            };
         }
         let pack = Pack {
             id,

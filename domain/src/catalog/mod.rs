@@ -9,13 +9,17 @@ mod history;
 mod judgement;
 #[cfg(test)]
 mod laws;
+mod pricing;
 mod refusal;
 mod terms;
 
 pub use event::{CatalogEvent, CatalogFact};
 pub use history::{History, Version};
+pub use pricing::{Price, PriceScheme, Tier};
 pub use refusal::CatalogRefusal;
-pub use terms::{Feature, FeatureTerms, Pack, Plan, TrialRule};
+pub use terms::{
+    Collection, Feature, FeatureTerms, Pack, Plan, RolloverRule, TrialEnd, TrialRule, Uncollected,
+};
 
 use std::collections::BTreeMap;
 
@@ -39,7 +43,7 @@ pub enum CatalogCommand {
     /// Of a plan.
     PublishPlan {
         /// The terms.
-        plan: Plan,
+        plan: Box<Plan>,
         /// From when they hold.
         effective_from: Option<Timestamp>,
     },

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Timestamp;
 use crate::calendar::Interval;
+use crate::catalog::Price;
 use crate::identity::UnitCode;
 use crate::money::Money;
 use crate::quantity::Units;
@@ -34,6 +35,24 @@ pub struct Plan {
     /// None: they cost nothing, the whole price is for the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits_value: Option<Money>,
+    /// What a period costs when Tallybook drives the subscription, by quantity, without tax; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// How long a period is when Tallybook drives the subscription; none: a month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// What happens to a period's credits that are left at its end; none: they expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<RolloverRule>,
+    /// The features that may spend its credits; none named: every one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub scope: BTreeSet<String>,
+    /// Plans that are one offer as far as a first trial goes; none: the plan alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// How its invoices are collected.
+    #[serde(default, skip_serializing_if = "Collection::is_default")]
+    pub collection: Collection,
     /// What a trial of it gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<TrialRule>,
@@ -42,14 +61,114 @@ pub struct Plan {
     pub features: BTreeMap<String, FeatureTerms>,
 }
 
+impl Plan {
+    /// A plan that costs and gives nothing yet: the terms it has are set on it.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            prices: BTreeSet::new(),
+            unit: UnitCode::default(),
+            credits: Units::ZERO,
+            grants_on_zero_amount: false,
+            credits_value: None,
+            price: None,
+            interval: None,
+            rollover: None,
+            scope: BTreeSet::new(),
+            family: None,
+            collection: Collection::default(),
+            trial: None,
+            features: BTreeMap::new(),
+        }
+    }
+}
+
 /// What a trial gives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialRule {
     /// Its length.
     pub days: u32,
     /// Its credits, of the plan's kind, once per account.
     #[serde(default)]
     pub credits: Units,
+    /// Whether it starts only with a card on file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub card_required: bool,
+    /// What its end brings.
+    #[serde(default, skip_serializing_if = "TrialEnd::is_default")]
+    pub at_end: TrialEnd,
+    /// What its end brings if there is no card on file; none: the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_end_without_card: Option<TrialEnd>,
+}
+
+/// What the end of a trial brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum TrialEnd {
+    /// The first paid period.
+    #[default]
+    Convert,
+    /// A pause, until somebody resumes it.
+    Pause,
+    /// The end of the subscription.
+    Cancel,
+    /// Another plan's first period.
+    Downgrade {
+        /// Which.
+        plan: String,
+    },
+}
+
+impl TrialEnd {
+    fn is_default(&self) -> bool {
+        *self == Self::Convert
+    }
+}
+
+/// What is left of a period's credits goes on into the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloverRule {
+    /// The most that goes on, for all that went on before together; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Units>,
+    /// How long what went on can be spent; none: until the end of the next period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<Interval>,
+}
+
+/// How an invoice is collected, and what follows when it is not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collection {
+    /// Days from issue until it is due.
+    #[serde(default)]
+    pub due_after_days: u32,
+    /// Days after the first failed payment on which it is tried again, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_after_days: Vec<u32>,
+    /// What follows the last failed try.
+    #[serde(default)]
+    pub then: Uncollected,
+}
+
+impl Collection {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of a subscription whose invoice could not be collected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncollected {
+    /// It ends.
+    #[default]
+    Cancel,
+    /// It goes on as unpaid: nothing is granted, nothing new is tried.
+    Unpaid,
+    /// It pauses.
+    Pause,
 }
 
 /// How much of a feature a plan includes.

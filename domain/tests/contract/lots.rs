@@ -137,6 +137,7 @@ fn settle(start: Timestamp, told: usize) -> AccountCommand {
     AccountCommand::Settle(Settlement {
         account: account(),
         customer: None,
+        time_zone: chrono_tz::Tz::UTC,
         groups: vec![GroupFacts {
             group: "pay:pi_1".into(),
             facts,
@@ -230,7 +231,7 @@ proptest! {
     fn the_books_and_the_account_agree_on_every_lot(acts in prop::collection::vec((act(), 0..60_i64), 1..40)) {
         let start = Timestamp::default();
         let (mut state, mut balances, mut at) = (Account::default(), Balances::new(), start);
-        let open = AccountCommand::Open(OpenAccount { account: account(), external_id: None, stripe_customer: None });
+        let open = AccountCommand::Open(OpenAccount { account: account(), external_id: None, stripe_customer: None, time_zone: chrono_tz::Tz::UTC });
         let mut run = |state: &mut Account, command: &AccountCommand, at| {
             // A refusal leaves no trace, so there is nothing to compare.
             let events = state.decide(command, at).unwrap_or_default();

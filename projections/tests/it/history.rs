@@ -101,6 +101,7 @@ impl History {
                     .then(|| format!("their \"{account}\"\0")),
                 account,
                 stripe_customer: None,
+                time_zone: chrono_tz::Tz::UTC,
             }),
             6..22 => self.grant(),
             22..45 => self.debit(),
@@ -268,6 +269,7 @@ impl History {
         AccountCommand::Settle(Settlement {
             account: payment.stream.name().into(),
             customer: None,
+            time_zone: chrono_tz::Tz::UTC,
             groups: vec![GroupFacts {
                 group,
                 facts: payment.facts(&grant),
@@ -322,6 +324,7 @@ impl History {
         ];
         AccountCommand::Settle(Settlement {
             customer: Some(format!("cus_{account}")),
+            time_zone: chrono_tz::Tz::UTC,
             account,
             groups,
         })

@@ -37,7 +37,13 @@ async fn an_unreadable_event_stops_those_who_read_it_right_before_it() {
         matches!(&waited, WaitError::Stopped { position, .. } if *position == poison),
         "{waited}"
     );
-    while number(&mut connection, "select coalesce(max(position), 0) from event_index").await < after {
+    while number(
+        &mut connection,
+        "select coalesce(max(position), 0) from event_index",
+    )
+    .await
+        < after
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -69,6 +69,7 @@ impl Books {
         let command = AccountCommand::Settle(Settlement {
             account: id.clone(),
             customer: None,
+            time_zone: chrono_tz::Tz::UTC,
             groups: settled(snapshots).into_iter().map(|it| it.facts).collect(),
         });
         let at = chrono::DateTime::from_timestamp(2_000_000_000, 0).expect("in the calendar");

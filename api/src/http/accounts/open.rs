@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, OpenAccount};
 use tallybook_domain::claim::{Claim, ClaimCommand, ClaimKind, ClaimRefusal};
-use tallybook_domain::identity::{AccountId, StreamId, TenantId};
+use tallybook_domain::identity::{AccountId, StreamId};
 use tallybook_journal::{AnyRefusal, Executed, Slot, Unit};
 
 use super::profile::{self, Profile};
@@ -22,6 +22,7 @@ use crate::http::problem::Problem;
 use crate::http::request::Body;
 use crate::http::wire::{CallerId, Text};
 use crate::http::write::{Write, answer_at};
+use crate::tenants::Caller;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +69,7 @@ pub(super) async fn open(
         None => write.derived_id("acct_").into(),
     };
     let envelope = write.envelope(&request, state.clock.now());
-    let (unit, slot, claims) = unit(tenant, &account, &request, Unit::new(envelope));
+    let (unit, slot, claims) = unit(&write.caller, &account, &request, Unit::new(envelope));
     let executed = state
         .journal
         .execute_unit(unit)
@@ -95,7 +96,7 @@ pub(super) async fn open(
 
 /// The account's first command and its claims; what was claimed, in the order of the unit after the account.
 fn unit(
-    tenant: &TenantId,
+    caller: &Caller,
     account: &AccountId,
     request: &OpenRequest,
     mut unit: Unit,
@@ -109,7 +110,9 @@ fn unit(
         account: account.clone(),
         external_id: external_id.clone(),
         stripe_customer: stripe_customer.clone(),
+        time_zone: caller.time_zone,
     });
+    let tenant = &caller.tenant;
     let slot = unit.add::<Account>(&StreamId::account(tenant, account), command);
     let mut claims = Vec::new();
     for (kind, value) in [

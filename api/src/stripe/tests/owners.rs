@@ -200,18 +200,13 @@ fn trial(n: i64, start: i64) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_gets_the_credits_of_its_first_trial_whichever_arrives_first() {
     let plan = Plan {
-        id: "pro".to_owned(),
-        name: "Pro".to_owned(),
         prices: BTreeSet::from(["price_1".to_owned()]),
-        unit: UnitCode::default(),
-        credits: Units::ZERO,
-        grants_on_zero_amount: false,
-        credits_value: None,
         trial: Some(TrialRule {
             days: 14,
             credits: Units::from_credits(10).expect("fits"),
+            ..TrialRule::default()
         }),
-        features: std::collections::BTreeMap::new(),
+        ..Plan::new("pro", "Pro")
     };
     let [early, middle, late] = [trial(1, 1_000), trial(2, 2_000), trial(3, 3_000)];
     let orders = [

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use chrono::{Duration, TimeZone, Utc};
 
 use super::*;
+use chrono_tz::Tz;
+
 use crate::aggregate::{Aggregate, Timestamp};
 use crate::credits::{CreditsGranted, GrantSource, Lot};
 use crate::identity::{AccountId, GrantId, GroupId, PaymentId, UnitCode};
@@ -50,6 +52,7 @@ impl World {
             account: "acct".into(),
             external_id: None,
             stripe_customer: None,
+            time_zone: Tz::UTC,
         };
         world.run(AccountCommand::Open(open), day(0)).unwrap();
         world
@@ -271,6 +274,7 @@ impl Payment {
         AccountCommand::Settle(Settlement {
             account: AccountId::from("acct"),
             customer: None,
+            time_zone: Tz::UTC,
             groups: vec![GroupFacts {
                 group: GroupId::from("pay:pi_1"),
                 facts: self.facts.clone(),

@@ -23,15 +23,9 @@ fn pack(id: &str, price: &str, credits: i64) -> Pack {
 
 fn plan(id: &str, price: &str, credits: i64) -> Plan {
     Plan {
-        id: id.to_owned(),
-        name: id.to_owned(),
         prices: BTreeSet::from([price.to_owned()]),
-        unit: UnitCode::default(),
         credits: Units::from_credits(credits).expect("a small number"),
-        grants_on_zero_amount: false,
-        credits_value: None,
-        trial: None,
-        features: std::collections::BTreeMap::new(),
+        ..Plan::new(id, id)
     }
 }
 
@@ -40,7 +34,10 @@ fn publish_pack(pack: Pack, effective_from: Option<Timestamp>) -> CatalogCommand
 }
 
 fn publish_plan(plan: Plan, effective_from: Option<Timestamp>) -> CatalogCommand {
-    CatalogCommand::PublishPlan { plan, effective_from }
+    CatalogCommand::PublishPlan {
+        plan: Box::new(plan),
+        effective_from,
+    }
 }
 
 /// Judge at `at`, fold, and give the refusal's code if there is one.

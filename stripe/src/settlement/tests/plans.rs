@@ -5,7 +5,6 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::aggregate::Aggregate;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, Plan, TrialRule};
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
-use tallybook_domain::identity::UnitCode;
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::quantity::Units;
 
@@ -19,22 +18,20 @@ fn credits(count: i64) -> Units {
 
 fn prices(grants_on_zero_amount: bool) -> Prices {
     let plan = Plan {
-        id: "pro".to_owned(),
-        name: "Pro".to_owned(),
         prices: BTreeSet::from(["price_1".to_owned()]),
-        unit: UnitCode::default(),
         credits: credits(100),
         grants_on_zero_amount,
         credits_value: Some(Money::new(500, Currency::USD)),
         trial: Some(TrialRule {
             days: 14,
             credits: credits(10),
+            ..TrialRule::default()
         }),
-        features: std::collections::BTreeMap::new(),
+        ..Plan::new("pro", "Pro")
     };
     let mut catalog = Catalog::default();
     let publish = CatalogCommand::PublishPlan {
-        plan,
+        plan: Box::new(plan),
         effective_from: Some(Timestamp::UNIX_EPOCH),
     };
     let events = catalog
