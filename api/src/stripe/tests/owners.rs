@@ -219,7 +219,7 @@ async fn an_account_gets_the_credits_of_its_first_trial_whichever_arrives_first(
         let from = Timestamp::from_timestamp(0, 0);
         bench
             .publish(CatalogCommand::PublishPlan {
-                plan: plan.clone(),
+                plan: Box::new(plan.clone()),
                 effective_from: from,
             })
             .await;
