@@ -17,6 +17,8 @@ pub mod postings;
 pub mod purchases;
 pub mod quantity;
 pub mod stamped;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod subscriptions;
 pub mod treasury;
 pub mod trials;

@@ -2,5 +2,4 @@
 
 mod golden;
 mod golden_files;
-mod lots;
 mod postings;

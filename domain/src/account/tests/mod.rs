@@ -1,7 +1,6 @@
 //! What an account must get right, told as histories.
 
 mod convergence;
-mod histories;
 mod holds;
 mod spending;
 

@@ -1,0 +1,81 @@
+//! The books and the account tell the same of every lot: its units on the unit accounts, its cost on 2110 and on what
+//! the cost became.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+use proptest::prelude::*;
+use tallybook_domain::account::AccountCommand;
+use tallybook_domain::credits::Lot;
+use tallybook_domain::postings::LedgerAccount;
+use tallybook_domain::strategies::{Play, history};
+
+type Books = BTreeMap<(LedgerAccount, String, String), i128>;
+
+/// Where the books say the lot's units and cost are, beside what the account says.
+fn compared(books: &Books, lot: &Lot) -> Vec<(LedgerAccount, i128, i128)> {
+    let issued = LedgerAccount::from_code(&format!("U900.{}", lot.terms.source.as_str()))
+        .expect("every source has one");
+    let units = [
+        (issued, -lot.granted.micros()),
+        (LedgerAccount::UnitsWallet, lot.available.micros()),
+        (LedgerAccount::UnitsHeld, (lot.held + lot.frozen).micros()),
+        (LedgerAccount::UnitsConsumed, lot.consumed.micros()),
+        (LedgerAccount::UnitsExpired, lot.expired.micros()),
+        (LedgerAccount::UnitsRevoked, lot.revoked.micros()),
+        (LedgerAccount::UnitsOverdraft, -lot.overdrawn.micros()),
+    ];
+    let cost = if lot.granted.is_zero() { 0 } else { lot.cost() };
+    let currency = lot.currency();
+    let money = currency.iter().map(|currency| {
+        (
+            LedgerAccount::ContractCredits,
+            currency.code(),
+            lot.released_cost() - cost,
+        )
+    });
+    let booked = |account: LedgerAccount, commodity: &str| {
+        let key = (account, lot.terms.grant.to_string(), commodity.to_owned());
+        books.get(&key).copied().unwrap_or_default()
+    };
+    units
+        .into_iter()
+        .map(|(account, told)| (account, lot.terms.unit.as_str(), told))
+        .chain(money)
+        .map(|(account, commodity, told)| (account, booked(account, commodity), i128::from(told)))
+        .collect()
+}
+
+fn agree(play: &Play) -> Result<(), TestCaseError> {
+    let books = play
+        .books()
+        .map_err(|unfooted| TestCaseError::fail(format!("{unfooted:?}")))?;
+    for lot in play.account().credits().lots() {
+        for (account, booked, told) in compared(&books, lot) {
+            prop_assert_eq!(booked, told, "{:?} of {}", account, lot.terms.grant);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(crate::cases(300))]
+
+    #[test]
+    fn the_books_and_the_account_agree_on_every_lot(steps in history(1..50)) {
+        let mut play = Play::open("acct_1");
+        for step in &steps {
+            let (at, command) = play.next(step);
+            // A refusal leaves no trace, so there is nothing to compare.
+            if play.judge(&command, at).is_ok() {
+                agree(&play)?;
+            }
+        }
+        let far = play.at() + Duration::days(1_000);
+        let _ = play.judge(&AccountCommand::WriteDue, far);
+        agree(&play)?;
+        for lot in play.account().credits().lots().filter(|lot| lot.terms.expires_at.is_some()) {
+            prop_assert_eq!((lot.available.micros(), lot.held.micros()), (0, 0), "all ended");
+        }
+    }
+}

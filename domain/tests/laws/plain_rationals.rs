@@ -1,0 +1,36 @@
+//! Cost, measured in plain rational numbers: what a lot has released is, at every moment, the exact share of its price
+//! that its disposed units are, rounded once. No batching, order or number of slices makes it drift.
+
+use num_rational::Ratio;
+use proptest::prelude::*;
+use tallybook_domain::credits::Lot;
+use tallybook_domain::strategies::{Play, spending, steps};
+
+/// The exact cost of what is gone of a lot.
+fn exact(lot: &Lot) -> Ratio<i128> {
+    let gone = i128::from((lot.granted - lot.available - lot.held).micros());
+    Ratio::new(i128::from(lot.cost()) * gone, i128::from(lot.granted.micros()))
+}
+
+proptest! {
+    #![proptest_config(crate::cases(300))]
+
+    #[test]
+    fn released_cost_is_never_half_a_minor_unit_off_the_exact_share(steps in steps(spending(), 1..60)) {
+        let mut play = Play::open("acct_1");
+        for step in &steps {
+            let (at, command) = play.next(step);
+            let _ = play.judge(&command, at);
+            for lot in play.account().credits().lots() {
+                let off = Ratio::from_integer(i128::from(lot.released_cost())) - exact(lot);
+                let bound = Ratio::new(1, 2);
+                prop_assert!(-bound <= off && off <= bound, "{} is off by {off}", lot.terms.grant);
+            }
+        }
+        for lot in play.account().credits().lots() {
+            if lot.available.is_zero() && lot.held.is_zero() {
+                prop_assert_eq!(lot.released_cost(), lot.cost(), "what is gone has released all of its cost");
+            }
+        }
+    }
+}
