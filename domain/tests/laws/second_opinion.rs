@@ -118,9 +118,9 @@ impl Wallet {
 
     fn capture(&mut self, command: &CaptureHold) -> Option<Vec<(usize, Quantity)>> {
         let hold = self.holds.get_mut(&command.hold)?;
-        let held: Quantity = hold.parts.iter().map(|(_, part)| *part).sum();
-        let mut missing = command.units.map_or(held, quantity);
-        if missing > held {
+        let reserved: Quantity = hold.parts.iter().map(|(_, part)| *part).sum();
+        let mut missing = command.units.map_or(reserved, quantity);
+        if missing > reserved {
             return None;
         }
         let mut captured = Vec::new();
