@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::Currency;
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -71,14 +73,16 @@ impl Default for UnitCode {
 }
 
 impl UnitCode {
-    /// A kind of credit by its code: `[A-Z][A-Z0-9_]{0,23}`, so that hledger and beancount take it as a commodity.
+    /// A kind of credit by its code: `[A-Z][A-Z0-9_]{0,23}`, so that hledger and beancount take it as a commodity, and no
+    /// currency's, so that the books never add credits to money.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = text.bytes();
         let first = bytes.next()?;
         let fits = first.is_ascii_uppercase()
             && text.len() <= 24
             && bytes.all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        fits.then(|| Self(text.to_owned()))
+        let is_money = text.parse::<Currency>().is_ok();
+        (fits && !is_money).then(|| Self(text.to_owned()))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod engine;
+pub mod exports;
 pub mod models;
 pub mod projection;
 pub mod reads;
@@ -18,6 +19,7 @@ pub use engine::{
     CatchUpError, Engine, EngineConfig, ProjectionStatus, RebuildError, Rebuilt, StatusError, Stop,
     WaitError, status,
 };
+pub use exports::{ExportError, ExportQuery};
 pub use projection::{ApplyError, Projection};
 pub use reads::{Cursor, Page, ReadModelError, Reads, Rows};
 pub use reports::{Cell, Report, ReportError, ReportName, ReportQuery};

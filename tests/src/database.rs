@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use tallybook_journal::testing;
+use tallybook_journal::{Journal, testing};
 
 /// A fresh, empty database: the first server on it migrates it and prints the admin key.
 pub struct TestDatabase {
@@ -46,6 +46,11 @@ impl TestDatabase {
             self.options.get_database().unwrap_or_default(),
             socket.display()
         )
+    }
+
+    /// A journal on it, once a command has migrated it.
+    pub async fn journal(&self) -> Journal {
+        testing::open(self.options.clone()).await
     }
 
     /// Connections for what a test asks by itself.

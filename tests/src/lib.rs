@@ -4,6 +4,7 @@
 //! [`client::Client`], and looks behind their back at the log. Everything that waits has a deadline, and every process
 //! that is started ends with its handle.
 
+pub mod accounting;
 pub mod binary;
 pub mod client;
 pub mod database;

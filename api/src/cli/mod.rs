@@ -3,6 +3,7 @@
 
 mod database;
 mod database_url;
+mod export;
 mod keys;
 pub mod output;
 mod rebuild;
@@ -35,6 +36,7 @@ enum Command {
     Tenants(tenants::TenantsArgs),
     Keys(keys::KeysArgs),
     Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
     Rebuild(rebuild::RebuildArgs),
     DatabaseUrl(database_url::DatabaseUrlArgs),
@@ -88,6 +90,7 @@ async fn run(command: Command) -> Outcome {
         Command::Tenants(args) => tenants::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Report(args) => report::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Rebuild(args) => rebuild::run(args).await,
         Command::DatabaseUrl(args) => database_url::run(args).await,

@@ -20,7 +20,7 @@ use crate::reporting::{as_csv, as_json};
 use crate::tenants;
 
 /// How long the read models may take to catch up with the log.
-const PATIENCE: Duration = Duration::from_mins(10);
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Print a report: trial-balance, general-journal, account-statement, credit-statement; or state-hash, the canonical hash
 /// of all that was settled, to compare a server with a replay.
@@ -187,7 +187,7 @@ async fn report(journal: &Journal, name: ReportName, args: &ReportArgs) -> Resul
 }
 
 /// The tenant that is named, or the only one there is.
-async fn tenant(journal: &Journal, named: Option<&str>) -> Result<String, CliError> {
+pub(super) async fn tenant(journal: &Journal, named: Option<&str>) -> Result<String, CliError> {
     let pool = journal.pool();
     if let Some(named) = named {
         let tenant = tenants::tenant(pool, &named.into())

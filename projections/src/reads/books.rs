@@ -72,7 +72,7 @@ fn debit_credit(balance: i128) -> (i128, i128) {
     (balance.max(0), (-balance).max(0))
 }
 
-fn ledger_account(code: &str) -> Result<LedgerAccount, ReadModelError> {
+pub(crate) fn ledger_account(code: &str) -> Result<LedgerAccount, ReadModelError> {
     LedgerAccount::from_code(code)
         .ok_or_else(|| ReadModelError::Malformed(format!("unknown ledger account {code}")))
 }

@@ -16,7 +16,7 @@ use tallybook_journal::Journal;
 
 pub use accounts::{AccountRow, SubscriptionRow, TrialRow};
 pub use books::{EntryRow, TrialBalance, TrialBalanceRow};
-pub(crate) use books::{account_type, book_entry};
+pub(crate) use books::{account_type, book_entry, ledger_account};
 pub use credits::{BalanceRow, HoldRow, LotRow, PurchaseRow};
 pub use events::EventRow;
 pub use page::{Cursor, InvalidCursor, InvalidLimit, Page, Rows};

@@ -34,7 +34,7 @@ impl Cell {
         Self::Text(text.into())
     }
 
-    pub(super) fn amount(amount: i128, commodity: &str) -> Self {
+    pub(crate) fn amount(amount: i128, commodity: &str) -> Self {
         Self::Amount {
             amount,
             commodity: commodity.to_owned(),

@@ -20,7 +20,7 @@ use crate::reads::{EntryRow, ReadModelError, Reads, book_entry};
 use crate::repo::read::books as repo;
 
 /// Entries read at a time.
-const CHUNK: i64 = 5_000;
+pub(crate) const CHUNK: i64 = 5_000;
 
 /// A report's rows under their columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,4 +184,5 @@ impl Reads {
 }
 
 /// Before every accounting date.
-const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of the calendar");
+pub(crate) const EARLIEST: NaiveDate =
+    NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of the calendar");

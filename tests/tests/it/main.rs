@@ -2,6 +2,7 @@
 //! which promise.
 
 mod backup;
+mod books;
 mod embedded;
 mod kill;
 mod ledger;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 /// An entry with its lines as stored.
 pub(crate) struct EntryJson {
@@ -70,7 +70,7 @@ pub(crate) async fn entries_of_account(
 
 /// A period's entries in the order of the books: by date, then number. Of one account, or of all.
 pub(crate) async fn entries_by_date(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     tenant: &str,
     account: Option<&str>,
     (from, to): (Option<NaiveDate>, Option<NaiveDate>),
@@ -97,7 +97,7 @@ pub(crate) async fn entries_by_date(
         after_number,
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await
 }
 

@@ -4,3 +4,4 @@ pub(crate) mod accounts;
 pub(crate) mod books;
 pub(crate) mod credits;
 pub(crate) mod events;
+pub(crate) mod exports;

@@ -1,0 +1,138 @@
+//! Random histories: 1,000 of them in 10 exports.
+
+use futures::{StreamExt, stream};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tallybook_tests::accounting::{Damage, Program};
+use tallybook_tests::binary;
+use tallybook_tests::database::TestDatabase;
+use tallybook_tests::scale::scaled;
+use tokio::sync::OnceCell;
+
+use super::history::History;
+use super::is_confirmed;
+
+/// A tenant a file, each with its time zone: a day of the books is the tenant's.
+const FILES: [(&str, &str); 10] = [
+    ("books-0", "UTC"),
+    ("books-1", "Europe/Berlin"),
+    ("books-2", "America/New_York"),
+    ("books-3", "Asia/Kolkata"),
+    ("books-4", "Pacific/Kiritimati"),
+    ("books-5", "Pacific/Pago_Pago"),
+    ("books-6", "Australia/Lord_Howe"),
+    ("books-7", "America/St_Johns"),
+    ("books-8", "Africa/Cairo"),
+    ("books-9", "Asia/Tokyo"),
+];
+
+const HISTORIES: usize = 100;
+
+const COMMANDS: u32 = 24;
+
+/// The seed of everything below, printed: a failure is run again with `TALLYBOOK_TEST_SEED`.
+fn seed() -> u64 {
+    let seed = std::env::var("TALLYBOOK_TEST_SEED").ok().map_or_else(
+        || rand::rng().random(),
+        |text| text.parse().expect("a seed is a whole number"),
+    );
+    println!("TALLYBOOK_TEST_SEED={seed}");
+    seed
+}
+
+/// A database with all the histories.
+async fn histories() -> &'static (TestDatabase, u64) {
+    static HISTORIES_OF_ALL: OnceCell<(TestDatabase, u64)> = OnceCell::const_new();
+    HISTORIES_OF_ALL
+        .get_or_init(|| async {
+            let (database, seed) = (TestDatabase::create().await, seed());
+            for (tenant, zone) in FILES {
+                let arguments = [
+                    "tenants", "create", "--mode", "test", "--name", tenant, "--id", tenant,
+                ];
+                let arguments = arguments.iter().copied().chain(["--time-zone", zone]);
+                let url = database.url();
+                binary::run(arguments.chain(["--database-url", &url]))
+                    .await
+                    .succeeded();
+            }
+            let journal = database.journal().await;
+            let all = (0..FILES.len() * HISTORIES).map(|number| {
+                let (tenant, _) = FILES[number / HISTORIES];
+                let mut history =
+                    History::of_tenants(&format!("h{number}"), seed ^ number as u64, [tenant; 2]);
+                let journal = journal.clone();
+                async move { history.run(&journal, COMMANDS).await }
+            });
+            stream::iter(all)
+                .buffer_unordered(64)
+                .for_each(async |_| {})
+                .await;
+            journal.close().await;
+            (database, seed)
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_histories_in_ten_files_are_accepted_with_the_trial_balance_s_sums() {
+    let (database, _) = histories().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for program in Program::ALL {
+        for (tenant, _) in FILES {
+            is_confirmed(program, database, tenant, &[], &folder.path().join(tenant)).await;
+        }
+    }
+    let verified = binary::run(["verify", "--database-url", &database.url()]).await;
+    assert_eq!(verified.code, Some(0), "the fold agrees, too: {verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_s_file_begins_with_the_balances_before_it() {
+    let (database, _) = histories().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for program in Program::ALL {
+        for period in [
+            ["--from", "2026-03-04", "--to", "2026-03-05"],
+            ["--from", "2026-03-06", "--to", "2026-04-30"],
+        ] {
+            let (tenant, _) = FILES[2];
+            is_confirmed(program, database, tenant, &period, &folder.path().join(tenant)).await;
+        }
+    }
+}
+
+/// How many postings of a file are damaged in each way; times `TALLYBOOK_TEST_SCALE`.
+const MUTANTS: usize = 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_posting_is_dropped_or_changed_without_being_caught() {
+    let (database, seed) = histories().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rng = ChaCha8Rng::seed_from_u64(*seed);
+    let mut mutants = Vec::new();
+    for program in Program::ALL {
+        for (tenant, _) in FILES {
+            let file = folder.path().join(format!("{tenant}.{}", program.format()));
+            program.export(database, tenant, &[], &file).await;
+            let text = std::fs::read_to_string(&file).expect("the export");
+            for number in 0..scaled(MUTANTS) {
+                for damage in Damage::ALL {
+                    let (mutant, told) = program.mutant(&text, damage, &mut rng);
+                    let file = folder
+                        .path()
+                        .join(format!("{tenant}.{number}.{damage:?}.{}", program.format()));
+                    std::fs::write(&file, mutant).expect("written");
+                    mutants.push((program, file, told));
+                }
+            }
+        }
+    }
+    let survivors: Vec<String> = stream::iter(mutants)
+        .map(async |(program, file, told)| program.accepts(&file).await.is_ok().then_some(told))
+        .buffer_unordered(2)
+        .filter_map(async |survivor| survivor)
+        .collect()
+        .await;
+    assert_eq!(survivors, Vec::<String>::new());
+}
