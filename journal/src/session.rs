@@ -16,7 +16,7 @@ const WRITER: &str = "tallybook_writer";
 const READER: &str = "tallybook_reader";
 
 /// How long to wait for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The pool for the crates above.
 pub(crate) async fn open_pool(config: &JournalConfig) -> sqlx::Result<PgPool> {

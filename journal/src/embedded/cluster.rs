@@ -28,7 +28,7 @@ pub(super) const PORT: u16 = 5432;
 const SOCKET_PATH_MAX: usize = 107;
 
 /// How long another process may take to start a server: creating a cluster included.
-const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Between two looks at a lock or a server.
 pub(super) const POLL: Duration = Duration::from_millis(20);

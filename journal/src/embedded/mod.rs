@@ -1,8 +1,9 @@
 //! A PostgreSQL of Tallybook's own: found, created, started, attached to, supervised, stopped.
 //!
-//! The cluster lives in a home directory (`data/`, `run/` with the socket, `postgres.log`, `lock`). Whoever finds no
-//! server running there starts one and owns it; whoever finds one attaches and never stops it. The lock file is held
-//! from looking to running, so of two that start at once one starts and the other attaches.
+//! The cluster lives in a home directory (`data/`, `run/` with the socket, `postgres.log`, `lock`, `owner`). Whoever finds
+//! no server running there starts one and owns it; whoever finds one attaches and never stops it. The lock file is held
+//! from looking to running, so of two that start at once one starts and the other attaches. The owner holds a lock on
+//! `owner` while it lives: a server that lost it is waited for, not attached to.
 //!
 //! The server is the child of a small shell that reads a pipe from us. When this process ends, however it ends, the
 //! pipe closes and the shell stops the server in order: a parent-death signal would be tied to the thread that spawned
@@ -11,6 +12,7 @@
 mod binaries;
 mod cluster;
 mod error;
+mod ownership;
 mod run_as;
 mod server;
 

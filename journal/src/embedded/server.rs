@@ -20,19 +20,20 @@ use super::{
     EmbeddedOptions,
     cluster::{Cluster, POLL, PORT, socket_path},
     error::EmbeddedError,
+    ownership::Ownership,
 };
 
-/// How long an old server may take to end, or another one to start.
-const OTHER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an old server may take to end, or another one to start: it writes all it has to disk first.
+const OTHER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a start may take: recovery after a crash included.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a start may take: recovery after a crash included, which begins from the start if it is cut off.
+const START_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long a stop may take before the server is ended at once; it then recovers at the next start.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// After how long a server that takes connections still must.
-const SECOND_LOOK: Duration = Duration::from_millis(100);
+/// What a server says that finds children of the one before it.
+const CHILDREN_LEFT: &str = "pre-existing shared memory block";
 
 /// Between two looks at a server that is not our child.
 const WATCH_POLL: Duration = Duration::from_secs(1);
@@ -61,6 +62,8 @@ pub(super) struct Server {
     pid: i32,
     /// Our end of the keeper's pipe. `None`: the server is not ours.
     pipe: Option<ChildStdin>,
+    /// Says that we live. Gone with us, like the pipe.
+    ownership: Option<Ownership>,
     ended: watch::Receiver<bool>,
 }
 
@@ -69,14 +72,14 @@ pub(super) fn attach_or_start(options: &EmbeddedOptions) -> Result<Server, Embed
     let cluster = Cluster::open(options)?;
     let deadline = Instant::now() + OTHER_TIMEOUT;
     while let Some(postmaster) = Postmaster::running(&cluster.data) {
-        if postmaster.takes_connections() {
-            // Its owner may have ended this very moment, and the shutdown be on its way: look twice.
-            thread::sleep(SECOND_LOOK);
-            if Postmaster::running(&cluster.data).is_some_and(|postmaster| postmaster.takes_connections()) {
-                return Ok(attach(&cluster, postmaster));
-            }
+        let takes_connections = postmaster.takes_connections();
+        let out_of_patience = Instant::now() >= deadline;
+        // One without an owner takes connections until its keeper has seen that, and then ends. What runs on and on
+        // without an owner was started by hand.
+        if takes_connections && (out_of_patience || Ownership::is_held(&cluster.home)?) {
+            return Ok(attach(&cluster, postmaster));
         }
-        if Instant::now() >= deadline {
+        if out_of_patience {
             return Err(EmbeddedError::Busy {
                 directory: cluster.data,
                 pid: postmaster.pid,
@@ -118,12 +121,29 @@ fn attach(cluster: &Cluster, postmaster: Postmaster) -> Server {
         log: cluster.log.clone(),
         pid,
         pipe: None,
+        ownership: None,
         ended,
     }
 }
 
+/// Start a server. The children of one that was killed may outlive it for a moment, and while they do, it is refused.
 fn start(cluster: &Cluster, options: &EmbeddedOptions) -> Result<Server, EmbeddedError> {
+    let deadline = Instant::now() + OTHER_TIMEOUT;
+    loop {
+        match start_once(cluster, options) {
+            Err(EmbeddedError::DidNotStart(last_words))
+                if last_words.contains(CHILDREN_LEFT) && Instant::now() < deadline =>
+            {
+                thread::sleep(POLL);
+            }
+            started => return started,
+        }
+    }
+}
+
+fn start_once(cluster: &Cluster, options: &EmbeddedOptions) -> Result<Server, EmbeddedError> {
     let socket_directory = cluster.socket_directory()?;
+    let ownership = Ownership::take(&cluster.home)?;
     let mut child = spawn(cluster, options, &socket_directory)?;
     let pipe = child.stdin.take();
     let deadline = Instant::now() + START_TIMEOUT;
@@ -154,8 +174,27 @@ fn start(cluster: &Cluster, options: &EmbeddedOptions) -> Result<Server, Embedde
         log,
         pid: postmaster.pid,
         pipe,
+        ownership: Some(ownership),
         ended,
     })
+}
+
+/// What the server is told. One for tests is never slowed by the disk or by a vacuum, and as many tests as the machine
+/// has processors have two engines each on it.
+fn settings(durable: bool) -> &'static [&'static str] {
+    if durable {
+        &["listen_addresses=", "timezone=UTC", "max_connections=300"]
+    } else {
+        &[
+            "listen_addresses=",
+            "timezone=UTC",
+            "max_connections=1000",
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "autovacuum=off",
+        ]
+    }
 }
 
 fn spawn(
@@ -180,26 +219,12 @@ fn spawn(
         .arg(&cluster.data)
         .arg("-k")
         .arg(socket_directory)
-        .args([
-            "-p",
-            &PORT.to_string(),
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "timezone=UTC",
-            "-c",
-            "max_connections=300",
-        ]);
-    if !options.durable {
-        keeper.args([
-            "-c",
-            "fsync=off",
-            "-c",
-            "synchronous_commit=off",
-            "-c",
-            "full_page_writes=off",
-        ]);
-    }
+        .args(["-p", &PORT.to_string()])
+        .args(
+            settings(options.durable)
+                .iter()
+                .flat_map(|setting| ["-c", setting]),
+        );
     keeper
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -235,6 +260,8 @@ impl Server {
 
     pub(super) fn stop(mut self) {
         let Some(pipe) = self.pipe.take() else { return };
+        // Nobody may attach to a server that was told to stop.
+        drop(self.ownership.take());
         drop(pipe);
         let deadline = Instant::now() + STOP_TIMEOUT;
         while !*self.ended.borrow() {
