@@ -27,7 +27,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What of an oversized body is read and dropped before the refusal, and for how long. Many clients look for the answer
 /// only after they sent everything; a connection closed before that loses it.
 const EXCESS_BYTES_MAX: usize = 16 * 1024 * 1024;
-const EXCESS_TIMEOUT: Duration = Duration::from_secs(2);
+const EXCESS_TIMEOUT: Duration = BODY_TIMEOUT;
 
 /// The raw bytes of a body, for what is signed.
 #[derive(Debug, Clone)]
