@@ -3,9 +3,12 @@
 //! The cluster runs without fsync in a temporary directory; both go when the process ends, however it ends. A database
 //! is copied from a template that was migrated once.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
@@ -57,6 +60,9 @@ pub async fn fresh_journal() -> Journal {
 pub async fn open(database: PgConnectOptions) -> Journal {
     let config = JournalConfig {
         connections_max: 4,
+        // Long enough for a machine on which everything else runs, too.
+        lock_timeout: Duration::from_mins(5),
+        step_timeout: Duration::from_mins(10),
         ..JournalConfig::new(database)
     };
     Journal::open(config)

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 /// What no command of the tests takes from the shell they were started in.
-const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 5] = [
     "DATABASE_URL",
     "TALLYBOOK_DATA_DIR",
     "TALLYBOOK_LISTEN",
@@ -19,7 +19,7 @@ const SETTINGS: [&str; 5] = [
 ];
 
 /// How long a command may take that is not a server.
-const LIMIT: Duration = Duration::from_mins(5);
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// Where the binary is: beside the tests, in the same target folder.
 ///
@@ -91,7 +91,7 @@ impl Finished {
 /// Run a command to its end.
 ///
 /// # Panics
-/// When it can't be started, or takes more than five minutes.
+/// When it can't be started, or does not end within half an hour.
 pub async fn finish(mut command: Command) -> Finished {
     let output = tokio::time::timeout(LIMIT, command.output())
         .await

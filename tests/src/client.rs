@@ -1,8 +1,21 @@
 //! A caller of the interface.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::wait::PATIENCE;
+
+/// No answer of a server about a time limit of its own comes before this. On a busy machine it may run into one; a
+/// caller then comes back with the same key. An answer that comes sooner is shown to the test as it is.
+const OWN_LIMITS: Duration = Duration::from_secs(5);
+
+/// How long a caller comes back: no longer than what Stripe signed is good.
+const INSISTENCE: Duration = Duration::from_mins(4);
 
 /// Talks to one server under one API key.
 #[derive(Debug, Clone)]
@@ -21,6 +34,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, byte for byte.
     pub body: Bytes,
+    /// Whether the server was too busy at first, and may have done what was asked without an answer.
+    pub retried: bool,
 }
 
 impl Answer {
@@ -69,7 +84,7 @@ impl Client {
     /// When no HTTP client can be made here.
     pub fn new(base: &str, api_key: &str) -> Self {
         let http = reqwest::Client::builder()
-            .timeout(std::time::Duration::from_mins(1))
+            .timeout(PATIENCE)
             .no_proxy()
             .build()
             .expect("an HTTP client");
@@ -88,14 +103,15 @@ impl Client {
         key: &str,
         body: &Value,
     ) -> Result<Answer, reqwest::Error> {
-        let url = format!("{}/v1{path}", self.base);
-        let request = self
-            .http
-            .request(method, url)
+        answer(self.write(method, path, key, body)).await
+    }
+
+    fn write(&self, method: reqwest::Method, path: &str, key: &str, body: &Value) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}/v1{path}", self.base))
             .bearer_auth(&self.api_key)
             .header("Idempotency-Key", key)
-            .json(body);
-        answer(request).await
+            .json(body)
     }
 
     /// POST, whatever happens on the way.
@@ -108,9 +124,7 @@ impl Client {
     /// # Panics
     /// When the server does not answer.
     pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.try_post(path, key, body)
-            .await
-            .unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
+        insistently(self.write(reqwest::Method::POST, path, key, body)).await
     }
 
     /// PUT.
@@ -118,9 +132,7 @@ impl Client {
     /// # Panics
     /// When the server does not answer.
     pub async fn put(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.try_send(reqwest::Method::PUT, path, key, body)
-            .await
-            .unwrap_or_else(|error| panic!("PUT {path}: {error:?}"))
+        insistently(self.write(reqwest::Method::PUT, path, key, body)).await
     }
 
     /// GET.
@@ -132,9 +144,7 @@ impl Client {
             .http
             .get(format!("{}/v1{path}", self.base))
             .bearer_auth(&self.api_key);
-        answer(request)
-            .await
-            .unwrap_or_else(|error| panic!("GET {path}: {error:?}"))
+        insistently(request).await
     }
 
     /// GET of what the read models say once they have seen a position.
@@ -147,25 +157,33 @@ impl Client {
             .get(format!("{}/v1{path}", self.base))
             .bearer_auth(&self.api_key)
             .header("Tallybook-Min-Position", position);
-        answer(request)
-            .await
-            .unwrap_or_else(|error| panic!("GET {path}: {error:?}"))
+        insistently(request).await
     }
 
     /// Deliver a signed body, as Stripe does: no key of ours.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn deliver(&self, endpoint: &str, signature: &str, body: Bytes) -> Answer {
+        insistently(self.delivery(endpoint, signature, body)).await
+    }
+
+    /// Deliver a signed body, whatever happens on the way.
     pub async fn try_deliver(
         &self,
         endpoint: &str,
         signature: &str,
         body: Bytes,
     ) -> Result<Answer, reqwest::Error> {
-        let request = self
-            .http
+        answer(self.delivery(endpoint, signature, body)).await
+    }
+
+    fn delivery(&self, endpoint: &str, signature: &str, body: Bytes) -> RequestBuilder {
+        self.http
             .post(format!("{}/v1/stripe/webhook/{endpoint}", self.base))
             .header("Content-Type", "application/json; charset=utf-8")
             .header("Stripe-Signature", signature)
-            .body(body);
-        answer(request).await
+            .body(body)
     }
 
     /// The server's address.
@@ -179,11 +197,31 @@ impl Client {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+/// Send, and again while the server takes its time and then asks for a retry.
+async fn insistently(request: RequestBuilder) -> Answer {
+    let begun = Instant::now();
+    let mut retried = false;
+    loop {
+        let asked = Instant::now();
+        let attempt = request.try_clone().expect("the body is in memory");
+        let answer = answer(attempt)
+            .await
+            .unwrap_or_else(|error| panic!("{request:?}: {error:?}"));
+        let is_late = [503, 504].contains(&answer.status) && asked.elapsed() >= OWN_LIMITS;
+        if !is_late || begun.elapsed() > INSISTENCE {
+            return Answer { retried, ..answer };
+        }
+        retried = true;
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
     Ok(Answer {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         body: response.bytes().await?,
+        retried: false,
     })
 }

@@ -5,6 +5,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use tallybook_journal::{Journal, testing};
 
+use crate::wait::PATIENCE;
+
 /// A fresh, empty database: the first server on it migrates it and prints the admin key.
 pub struct TestDatabase {
     options: PgConnectOptions,
@@ -29,6 +31,7 @@ impl TestDatabase {
     fn of(options: PgConnectOptions) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(4)
+            .acquire_timeout(PATIENCE)
             .connect_lazy_with(options.clone());
         Self { options, pool }
     }

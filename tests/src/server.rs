@@ -16,10 +16,10 @@ use crate::client::Client;
 use crate::database::TestDatabase;
 
 /// How long a server may take until it listens: making a cluster and migrating it included.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long it may take to end after SIGTERM.
-const STOP_LIMIT: Duration = Duration::from_secs(45);
+const STOP_LIMIT: Duration = Duration::from_mins(5);
 
 /// Where a server keeps its data.
 #[derive(Debug, Clone)]

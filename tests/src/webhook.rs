@@ -1,6 +1,7 @@
 //! Deliveries to a running server, as Stripe makes them: signed, and again until they are taken.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +22,6 @@ pub const SECRET: &str = "whsec_blackbox_8d5c1f";
 /// The endpoint.
 pub const ENDPOINT: &str = "main";
 
-/// How long a server may take to settle what it stored.
-const SETTLE_LIMIT: Duration = Duration::from_mins(2);
-
 /// Make the endpoint.
 pub async fn open_endpoint(admin: &Client) {
     let terms = json!({"secrets": [SECRET]});
@@ -39,9 +37,8 @@ pub async fn open_endpoint(admin: &Client) {
 /// When the server does not answer.
 pub async fn deliver(client: &Client, body: &Bytes) -> Answer {
     client
-        .try_deliver(ENDPOINT, &signature(SECRET, body), body.clone())
+        .deliver(ENDPOINT, &signature(SECRET, body), body.clone())
         .await
-        .unwrap_or_else(|error| panic!("a delivery: {error:?}"))
 }
 
 /// What is still to be delivered, and to whom: the servers may be replaced meanwhile.
@@ -49,6 +46,7 @@ pub async fn deliver(client: &Client, body: &Bytes) -> Answer {
 pub struct Feed {
     waiting: Arc<Mutex<VecDeque<Bytes>>>,
     servers: Arc<Mutex<Vec<Client>>>,
+    held_back: Arc<AtomicUsize>,
 }
 
 impl Feed {
@@ -57,7 +55,13 @@ impl Feed {
         Self {
             waiting: Arc::new(Mutex::new(bodies.into())),
             servers: Arc::new(Mutex::new(servers)),
+            held_back: Arc::default(),
         }
+    }
+
+    /// Keep the last so many back: for what has to happen before everything is delivered. 0 lets them go.
+    pub fn hold_back(&self, count: usize) {
+        self.held_back.store(count, Ordering::Relaxed);
     }
 
     /// How many are not taken by a connection yet.
@@ -77,13 +81,18 @@ impl Feed {
 
     async fn work(self, connection: usize) {
         loop {
+            let left = self.left();
+            if left > 0 && left <= self.held_back.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(10)).await;
+                continue;
+            }
             let next = self
                 .waiting
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
             let Some(body) = next else { return };
-            let deadline = Instant::now() + SETTLE_LIMIT;
+            let deadline = Instant::now() + wait::PATIENCE;
             while !self.is_taken(connection, &body).await {
                 // The server is gone or going. Stripe would come back later, too.
                 assert!(Instant::now() < deadline, "no server takes a delivery");
@@ -111,9 +120,9 @@ impl Feed {
 /// Wait until nothing waits to be settled, and tell what `tallybook report state-hash` says then.
 ///
 /// # Panics
-/// When something still waits after two minutes.
+/// When something still waits in the end.
 pub async fn settled_state(database: &TestDatabase) -> Value {
-    wait::until("every delivery to be settled", SETTLE_LIMIT, async || {
+    wait::until("every delivery to be settled", wait::PATIENCE, async || {
         (deliveries(database, "stored").await == 0).then_some(())
     })
     .await;

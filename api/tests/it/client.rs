@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -14,6 +15,16 @@ pub(crate) struct Client {
     pub(crate) key_id: String,
     http: reqwest::Client,
 }
+
+/// No answer of the server about a time limit of its own comes before this. On a busy machine it may run into one; a
+/// caller then comes back with the same key.
+const OWN_LIMITS: Duration = Duration::from_secs(5);
+
+/// How long a caller comes back to a server that is too busy.
+const PATIENCE_WITH_503: Duration = Duration::from_mins(5);
+
+/// How long a caller comes back for a position that is not there yet. For one that will not be there: [`send_once`].
+const PATIENCE_WITH_504: Duration = Duration::from_mins(1);
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -150,7 +161,26 @@ impl Client {
     }
 }
 
+/// Send, and again while the server takes its time and then asks for a retry.
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let begun = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let answer = send_once(request.try_clone().expect("the body is in memory")).await;
+        let patience = match answer.status.as_u16() {
+            503 => PATIENCE_WITH_503,
+            504 => PATIENCE_WITH_504,
+            _ => return answer,
+        };
+        if asked.elapsed() < OWN_LIMITS || begun.elapsed() > patience {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Send, and take what comes.
+pub(crate) async fn send_once(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
     Answer {
         status: response.status(),

@@ -1,5 +1,7 @@
 //! Many callers, several processes, connections that are cut.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -154,12 +156,14 @@ async fn cut_connections_lose_nothing_and_double_nothing() {
         testing::open(database.clone()).await,
         testing::open(database.clone()).await,
     ];
+    let answered = Arc::new(AtomicUsize::new(0));
     let callers: Vec<_> = (0..16)
         .map(|caller: usize| {
-            let journal = journals[caller % 2].clone();
+            let (journal, answered) = (journals[caller % 2].clone(), Arc::clone(&answered));
             tokio::spawn(async move {
                 for n in 0..40 {
                     insist(&journal, &format!("s{}", n % 3), &format!("c{caller}-{n}")).await;
+                    answered.fetch_add(1, Ordering::Relaxed);
                 }
             })
         })
@@ -175,7 +179,16 @@ async fn cut_connections_lose_nothing_and_double_nothing() {
         .await
         .expect("cut");
         cuts += cut;
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        // The next cut when something got through since this one, however long that takes here.
+        let before = answered.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if answered.load(Ordering::Relaxed) > before
+                || callers.iter().all(tokio::task::JoinHandle::is_finished)
+            {
+                break;
+            }
+        }
     }
     for caller in join_all(callers).await {
         caller.expect("no panic");

@@ -1,6 +1,6 @@
 //! The table, its fence, its guards, and what the writer does when the log is not as it should be.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use tallybook_journal::{
@@ -144,13 +144,12 @@ async fn a_fence_that_is_not_given_in_time_is_a_retryable_error_without_trace() 
         .execute(&mut *held)
         .await
         .expect("held");
-    let began = Instant::now();
+    // The holder does not let go before this returns.
     let waited = ask(&journal, "a", "k", Ask::Grant(1)).await;
     assert!(
         waited.as_ref().is_err_and(ExecuteError::is_retryable),
         "{waited:?}"
     );
-    assert!(began.elapsed() < Duration::from_secs(5));
     held.rollback().await.expect("given back");
     assert!(
         !ask(&journal, "a", "k", Ask::Grant(1))

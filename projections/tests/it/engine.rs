@@ -8,7 +8,8 @@ use tallybook_projections::{Engine, EngineConfig, WaitError};
 use crate::history::History;
 use crate::tables::{dump, number};
 
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// A bound for a machine that is busy, not an expectation.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 pub(crate) fn batches_of(batch_max: u32) -> EngineConfig {
     EngineConfig {

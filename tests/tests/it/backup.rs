@@ -16,8 +16,11 @@ use crate::replaying::WORLD;
 async fn program(name: &str, arguments: &[&str]) -> Finished {
     let mut command = Command::new(name);
     command.args(arguments).kill_on_drop(true);
-    for variable in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE"] {
-        command.env_remove(variable);
+    // What the shell says about another server.
+    for (variable, _) in std::env::vars_os() {
+        if variable.as_encoded_bytes().starts_with(b"PG") {
+            command.env_remove(variable);
+        }
     }
     binary::finish(command).await
 }
@@ -98,7 +101,7 @@ async fn a_dump_restored_into_a_fresh_server_is_whole_and_serves() {
     let fresh = Embedded::start(fresh).await.expect("another server");
     let new_url = fresh.url();
     // psql goes on after what a fresh server refuses: to drop the role and the database it is asked through.
-    let restored = program("psql", &["-d", &new_url, "-f", dump]).await;
+    let restored = program("psql", &["-X", "-d", &new_url, "-f", dump]).await;
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
 
     let copy = TestDatabase::at(&new_url);

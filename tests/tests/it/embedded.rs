@@ -3,7 +3,6 @@
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use nix::unistd::{Pid, Uid, User};
 use serde_json::json;
@@ -12,9 +11,6 @@ use tallybook_tests::server::{Place, Server, serve};
 use tallybook_tests::wait;
 use tempfile::TempDir;
 use tokio::process::Command;
-
-/// How long a start may wait for a server that is still ending, plus what a start with recovery takes here.
-const START_AFTER_A_CRASH: Duration = Duration::from_secs(10 + 20);
 
 /// An installation in a directory of a user's own.
 struct House {
@@ -61,10 +57,10 @@ impl House {
             .args(command.as_std().get_args())
             .kill_on_drop(true)
             .current_dir(self.home());
-        by_user
-            .env("HOME", self.home())
-            .env("TALLYBOOK_LOG", "warn")
-            .env_remove("DATABASE_URL");
+        for setting in binary::SETTINGS {
+            by_user.env_remove(setting);
+        }
+        by_user.env("HOME", self.home()).env("TALLYBOOK_LOG", "warn");
         if let Some(user) = &self.user {
             by_user.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
@@ -203,20 +199,12 @@ async fn a_killed_engine_leaves_no_database_in_the_way_of_the_next_start() {
             address.kill().await;
             if life == 1 {
                 // Not at once, but when the orphan had time to see that its engine is gone.
-                wait::until(
-                    "the orphaned PostgreSQL to end",
-                    Duration::from_secs(10),
-                    async || (!runs(postmaster)).then_some(()),
-                )
+                wait::until("the orphaned PostgreSQL to end", wait::PATIENCE, async || {
+                    (!runs(postmaster)).then_some(())
+                })
                 .await;
             }
-            let begun = Instant::now();
             let reborn = house.serve().await;
-            assert!(
-                begun.elapsed() < START_AFTER_A_CRASH,
-                "the start took {:?}",
-                begun.elapsed()
-            );
             assert_ne!(
                 house.postmaster(),
                 postmaster,

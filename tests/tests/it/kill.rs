@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tallybook_tests::client::Client;
 use tallybook_tests::database::TestDatabase;
 use tallybook_tests::scale::scaled;
 use tallybook_tests::server::Server;
 use tallybook_tests::{binary, wait};
+use tokio::sync::watch;
 
 const CALLERS: usize = 16;
 const ACCOUNTS: usize = 4;
@@ -54,9 +54,18 @@ fn load(caller: usize, count: usize) -> Vec<Sent> {
         .collect()
 }
 
-/// Send in order until the server no longer answers.
-async fn send(client: Client, mut load: Vec<Sent>, acknowledged: Arc<AtomicUsize>) -> Vec<Sent> {
-    for sent in &mut load {
+/// Send in order until the server no longer answers. The last command is for a dead server in any case.
+async fn send(
+    client: Client,
+    mut load: Vec<Sent>,
+    acknowledged: Arc<AtomicUsize>,
+    mut died: watch::Receiver<bool>,
+) -> Vec<Sent> {
+    let last = load.len() - 1;
+    for (number, sent) in load.iter_mut().enumerate() {
+        if number == last {
+            died.wait_for(|died| *died).await.expect("the test goes on");
+        }
         let Ok(answer) = client.try_post(&sent.path, &sent.key, &sent.body).await else {
             break;
         };
@@ -90,20 +99,23 @@ async fn every_acknowledged_command_is_there_once_after_kill_9() {
 
     let each = scaled(40);
     let acknowledged = Arc::new(AtomicUsize::new(0));
+    let (killed, died) = watch::channel(false);
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
             tokio::spawn(send(
                 client.clone(),
                 load(caller, each),
                 Arc::clone(&acknowledged),
+                died.clone(),
             ))
         })
         .collect();
-    wait::until("a third of the load", Duration::from_mins(2), async || {
+    wait::until("a third of the load", wait::PATIENCE, async || {
         (acknowledged.load(Ordering::Relaxed) >= CALLERS * each / 3).then_some(())
     })
     .await;
     server.kill().await;
+    killed.send_replace(true);
     let mut sent = Vec::new();
     for caller in callers {
         sent.extend(caller.await.expect("a caller ends"));
@@ -113,7 +125,9 @@ async fn every_acknowledged_command_is_there_once_after_kill_9() {
 
     let server = Server::start(&database).await;
     let client = server.client(client.api_key());
-    join_all(sent.iter().map(|sent| retry(&client, &database, sent))).await;
+    stream::iter(&sent)
+        .for_each_concurrent(4 * CALLERS, |sent| retry(&client, &database, sent))
+        .await;
 
     let mut expected = [1_000_000_000_000_i64; ACCOUNTS];
     for sent in &sent {

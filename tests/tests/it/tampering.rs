@@ -1,7 +1,5 @@
 //! `tallybook verify` when somebody with every right changed the log behind its back.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tallybook_tests::binary::{self, Finished};
 use tallybook_tests::database::TestDatabase;
@@ -41,7 +39,7 @@ async fn sealed() -> TestDatabase {
             .await
             .expect(201);
     }
-    wait::until("the sealer", Duration::from_secs(30), async || {
+    wait::until("the sealer", wait::PATIENCE, async || {
         (database.number("select count(*) from event_digests").await == EVENTS).then_some(())
     })
     .await;

@@ -1,7 +1,5 @@
 //! Two server processes on one database: no credit is spent twice, nothing is recorded twice, no answer is lost.
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use serde_json::json;
 use tallybook_tests::client::{Answer, Client};
@@ -122,7 +120,9 @@ async fn one_new_key_sent_50_times_at_once_gives_one_event_and_one_answer() {
         for answer in &answers {
             assert_eq!((answer.status, &answer.body), (201, &answers[0].body));
         }
-        assert_eq!(answers.iter().filter(|answer| !answer.is_replayed()).count(), 1);
+        let first = answers.iter().filter(|answer| !answer.is_replayed()).count();
+        let was_busy = answers.iter().any(|answer| answer.retried);
+        assert!(first == 1 || (first == 0 && was_busy), "{first} first answers");
         let positions: Vec<_> = answers
             .iter()
             .map(|answer| answer.header("tallybook-position"))
@@ -180,7 +180,7 @@ async fn the_last_credit_spent_by_a_server_that_then_dies_is_answered_by_either(
 
         let dying = round % 2;
         let mut unread = send_and_do_not_read(&pair.clients[dying], &path, &key, &debit.to_string()).await;
-        wait::until("the debit in the log", Duration::from_secs(20), async || {
+        wait::until("the debit in the log", wait::PATIENCE, async || {
             (pair.database.commands_under(&key).await == 1).then_some(())
         })
         .await;
