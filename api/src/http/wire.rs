@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 /// An id that a caller chooses: `[A-Za-z0-9_.:-]{1,64}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct CallerId(pub String);
 

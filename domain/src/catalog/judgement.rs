@@ -1,16 +1,13 @@
 //! Whether terms may be published.
 
+mod pricing;
+mod terms;
+
 use std::collections::BTreeSet;
 
-use super::{Catalog, CatalogCommand, CatalogFact, CatalogRefusal, Feature, History, Pack, Plan};
+use super::{Catalog, CatalogCommand, CatalogFact, CatalogRefusal, History, Plan, TrialEnd};
 use crate::aggregate::Timestamp;
-use crate::identity::{UnitCode, is_caller_id};
-use crate::quantity::Units;
-
-/// Longest name, in characters: it is shown, never parsed.
-const NAME_MAX: usize = 200;
-/// Longest id of a Stripe price we take.
-const PRICE_MAX: usize = 255;
+use terms::{check_feature, check_pack, check_plan};
 
 /// What publishing would record, and from when it would hold.
 pub(super) fn judge(
@@ -23,6 +20,7 @@ pub(super) fn judge(
             check_plan(plan)?;
             let history = catalog.plans.get(&plan.id);
             let from = check_version(history, plan, *effective_from, at)?;
+            check_downgrades(catalog, plan, from)?;
             check_prices(
                 catalog,
                 (Kind::Plan, &plan.id),
@@ -124,89 +122,30 @@ fn ensure(holds: bool, field: &'static str, reason: &'static str) -> Result<(), 
     }
 }
 
-fn check_plan(plan: &Plan) -> Result<(), CatalogRefusal> {
-    check_names(&plan.id, &plan.name, &plan.unit)?;
-    check_price_ids(&plan.prices)?;
-    ensure(
-        in_range(plan.credits),
-        "credits",
-        "must be zero or more, at most a trillion",
-    )?;
-    if let Some(value) = plan.credits_value {
-        ensure(value.minor >= 0, "credits_value", "must not be negative")?;
-        ensure(plan.credits.is_positive(), "credits_value", "is of no credits")?;
-    }
-    if let Some(trial) = &plan.trial {
-        ensure(
-            (1..=3650).contains(&trial.days),
-            "trial.days",
-            "must be 1 to 3650",
-        )?;
-        ensure(
-            in_range(trial.credits),
-            "trial.credits",
-            "must be zero or more, at most a trillion",
-        )?;
-    }
-    for (feature, terms) in &plan.features {
-        ensure(
-            is_caller_id(feature),
-            "features",
-            "an id is 1 to 64 of A-Z a-z 0-9 _ . : -",
-        )?;
-        ensure(
-            terms.limit.is_none_or(in_range),
-            "features.limit",
-            "must be zero or more, at most a trillion",
-        )?;
+/// A trial can only end in another plan that is in force when these terms are.
+fn check_downgrades(catalog: &Catalog, plan: &Plan, from: Timestamp) -> Result<(), CatalogRefusal> {
+    let Some(trial) = &plan.trial else {
+        return Ok(());
+    };
+    let ends = [
+        ("trial.at_end", Some(&trial.at_end)),
+        ("trial.at_end_without_card", trial.at_end_without_card.as_ref()),
+    ];
+    for (field, end) in ends {
+        if let Some(TrialEnd::Downgrade { plan: lower }) = end {
+            ensure(
+                *lower != plan.id,
+                field,
+                "a plan's trial cannot end in the plan itself",
+            )?;
+            ensure(
+                catalog.plan(lower, from).is_some(),
+                field,
+                "the plan it would end in is not in force from then",
+            )?;
+        }
     }
     Ok(())
-}
-
-fn check_pack(pack: &Pack) -> Result<(), CatalogRefusal> {
-    check_names(&pack.id, &pack.name, &pack.unit)?;
-    check_price_ids(&pack.prices)?;
-    ensure(pack.price.minor >= 0, "price", "must not be negative")?;
-    ensure(
-        pack.credits.is_positive() && in_range(pack.credits),
-        "credits",
-        "must be positive, at most a trillion",
-    )
-}
-
-fn check_feature(feature: &Feature) -> Result<(), CatalogRefusal> {
-    check_names(&feature.id, &feature.name, &feature.unit)?;
-    ensure(
-        feature.credits_per_use.is_none_or(in_range),
-        "credits_per_use",
-        "must be zero or more, at most a trillion",
-    )
-}
-
-fn check_names(id: &str, name: &str, unit: &UnitCode) -> Result<(), CatalogRefusal> {
-    ensure(is_caller_id(id), "id", "is 1 to 64 of A-Z a-z 0-9 _ . : -")?;
-    ensure(
-        (1..=NAME_MAX).contains(&name.chars().count()),
-        "name",
-        "is 1 to 200 characters",
-    )?;
-    ensure(
-        UnitCode::parse(unit.as_str()).is_some(),
-        "unit",
-        "is an upper-case code of at most 24 characters",
-    )
-}
-
-fn check_price_ids(prices: &BTreeSet<String>) -> Result<(), CatalogRefusal> {
-    ensure(
-        prices.iter().all(|price| (1..=PRICE_MAX).contains(&price.len())),
-        "prices",
-        "a price id is 1 to 255 bytes",
-    )
-}
-
-fn in_range(units: Units) -> bool {
-    (Units::ZERO..=Units::MAX).contains(&units)
 }
 
 #[cfg(test)]

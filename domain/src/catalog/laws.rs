@@ -53,6 +53,8 @@ impl Publication {
             credits,
             expires_after: None,
             priority: 0,
+            unit_price: None,
+            quantity: None,
         };
         CatalogCommand::PublishPack { pack, effective_from }
     }

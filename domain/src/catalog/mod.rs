@@ -18,7 +18,8 @@ pub use history::{History, Version};
 pub use pricing::{Price, PriceScheme, Tier};
 pub use refusal::CatalogRefusal;
 pub use terms::{
-    Collection, Feature, FeatureTerms, Pack, Plan, RolloverRule, TrialEnd, TrialRule, Uncollected,
+    Collection, Feature, FeatureTerms, Pack, Plan, QuantityLimits, RolloverRule, TrialEnd, TrialRule,
+    Uncollected,
 };
 
 use std::collections::BTreeMap;

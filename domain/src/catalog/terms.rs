@@ -179,6 +179,22 @@ pub struct FeatureTerms {
     pub limit: Option<Units>,
 }
 
+/// How many can be bought at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuantityLimits {
+    /// The fewest.
+    pub min: u64,
+    /// The most; none: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+impl Default for QuantityLimits {
+    fn default() -> Self {
+        Self { min: 1, max: None }
+    }
+}
+
 /// A pack of credits that is bought once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pack {
@@ -189,12 +205,18 @@ pub struct Pack {
     /// The Stripe prices that are this pack.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub prices: BTreeSet<String>,
-    /// What it sells for, without tax.
+    /// What one of it sells for, without tax.
     pub price: Money,
+    /// What a quantity of it sells for, where that is not so many times the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_price: Option<Price>,
+    /// How many of it can be bought at once; none: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<QuantityLimits>,
     /// The kind of credit it gives.
     #[serde(default)]
     pub unit: UnitCode,
-    /// How many.
+    /// How many, for a quantity of one.
     pub credits: Units,
     /// How long they can be spent; none for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,6 +227,24 @@ pub struct Pack {
 }
 
 impl Pack {
+    /// What a quantity costs, without tax; none beyond what can be booked.
+    pub fn amount_of(&self, quantity: u64) -> Option<Money> {
+        let amount = match &self.unit_price {
+            Some(price) => price.amount(quantity)?,
+            None => Money::new(
+                self.price.minor.checked_mul(i64::try_from(quantity).ok()?)?,
+                self.price.currency,
+            ),
+        };
+        (amount.minor <= Money::MAX_MINOR).then_some(amount)
+    }
+
+    /// How many credits a quantity gives; none beyond what a lot can hold.
+    pub fn credits_of(&self, quantity: u64) -> Option<Units> {
+        let micros = self.credits.micros().checked_mul(i64::try_from(quantity).ok()?)?;
+        Some(Units::from_micros(micros)).filter(|units| *units <= Units::MAX)
+    }
+
     /// The first instant at which credits bought at `paid_at` can't be spent any more; none for ever. What would end
     /// behind the calendar never ends.
     pub fn expires_at(&self, paid_at: Timestamp, zone: Tz) -> Option<Timestamp> {

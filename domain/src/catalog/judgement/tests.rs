@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::aggregate::{Aggregate, Refusal};
+use crate::catalog::{Pack, Price, PriceScheme, QuantityLimits, RolloverRule, Tier, TrialRule};
+use crate::identity::UnitCode;
 use crate::money::{Currency, Money};
+use crate::quantity::Units;
 
 fn day(n: i64) -> Timestamp {
     Timestamp::default() + chrono::Duration::days(n)
@@ -18,6 +21,8 @@ fn pack(id: &str, price: &str, credits: i64) -> Pack {
         credits: Units::from_credits(credits).expect("a small number"),
         expires_after: None,
         priority: 0,
+        unit_price: None,
+        quantity: None,
     }
 }
 
@@ -192,4 +197,148 @@ fn credits_of_a_pack_end_with_the_calendar() {
     let paid_at = "2026-01-31T10:00:00Z".parse().expect("an instant");
     let ends = "2026-02-28T10:00:00Z".parse().ok();
     assert_eq!(terms.expires_at(paid_at, chrono_tz::UTC), ends);
+}
+
+fn tier(up_to: Option<u64>, unit_amount: i64) -> Tier {
+    Tier {
+        up_to,
+        unit_amount: unit_amount.into(),
+        flat_amount: 0,
+    }
+}
+
+fn tiered(tiers: Vec<Tier>) -> Price {
+    Price {
+        currency: Currency::USD,
+        scheme: PriceScheme::Volume { tiers },
+    }
+}
+
+#[test]
+fn a_price_that_leaves_a_quantity_without_an_amount_is_refused() {
+    let bad = [
+        tiered(vec![]),
+        tiered(vec![tier(Some(4), 2000)]),
+        tiered(vec![tier(None, 2000), tier(Some(4), 1800)]),
+        tiered(vec![tier(Some(4), 2000), tier(Some(4), 1800), tier(None, 1)]),
+        tiered(vec![tier(Some(0), 2000), tier(None, 1)]),
+        tiered(vec![tier(None, -1)]),
+        Price {
+            currency: Currency::USD,
+            scheme: PriceScheme::Package { size: 0, amount: 1 },
+        },
+        Price {
+            currency: Currency::USD,
+            scheme: PriceScheme::PerUnit {
+                unit_amount: "0.0000000000001".parse().expect("a decimal"),
+            },
+        },
+        Price {
+            currency: Currency::USD,
+            scheme: PriceScheme::Flat {
+                amount: Money::MAX_MINOR + 1,
+            },
+        },
+    ];
+    for price in bad {
+        let dear = Plan {
+            price: Some(price),
+            ..plan("pro", "price_1", 100)
+        };
+        assert_eq!(
+            apply(&mut Catalog::default(), &publish_plan(dear.clone(), None), day(1)),
+            Err("terms_invalid"),
+            "{dear:?}"
+        );
+    }
+}
+
+#[test]
+fn case_43_credits_and_price_of_a_plan_are_in_one_currency() {
+    let plan = |value: Currency| Plan {
+        price: Some(tiered(vec![tier(None, 2000)])),
+        credits_value: Some(Money::new(500, value)),
+        ..plan("pro", "price_1", 100)
+    };
+    let publish = |plan| apply(&mut Catalog::default(), &publish_plan(plan, None), day(1));
+    assert_eq!(publish(plan(Currency::EUR)), Err("terms_invalid"));
+    assert_eq!(publish(plan(Currency::USD)), Ok(()));
+}
+
+#[test]
+fn a_trial_ends_in_another_plan_that_is_in_force() {
+    let ending_in = |lower: &str| Plan {
+        trial: Some(TrialRule {
+            days: 14,
+            at_end_without_card: Some(TrialEnd::Downgrade {
+                plan: lower.to_owned(),
+            }),
+            ..TrialRule::default()
+        }),
+        ..plan("pro", "price_1", 100)
+    };
+    let mut catalog = Catalog::default();
+    let publish = |catalog: &mut Catalog, plan, from| apply(catalog, &publish_plan(plan, from), day(1));
+    assert_eq!(
+        publish(&mut catalog, ending_in("free"), None),
+        Err("terms_invalid")
+    );
+    publish(&mut catalog, plan("free", "price_2", 1), Some(day(5))).expect("new");
+    assert_eq!(
+        publish(&mut catalog, ending_in("free"), Some(day(4))),
+        Err("terms_invalid"),
+        "it is not in force yet"
+    );
+    assert_eq!(
+        publish(&mut catalog, ending_in("pro"), Some(day(5))),
+        Err("terms_invalid")
+    );
+    assert_eq!(publish(&mut catalog, ending_in("free"), Some(day(5))), Ok(()));
+}
+
+#[test]
+fn retries_ascend_and_names_are_ids() {
+    let with = |change: fn(&mut Plan)| {
+        let mut plan = plan("pro", "price_1", 100);
+        change(&mut plan);
+        apply(&mut Catalog::default(), &publish_plan(plan, None), day(1))
+    };
+    let bad: [fn(&mut Plan); 6] = [
+        |plan| plan.collection.retry_after_days = vec![3, 3],
+        |plan| plan.collection.retry_after_days = vec![5, 3],
+        |plan| plan.collection.retry_after_days = vec![0],
+        |plan| plan.family = Some("not an id".to_owned()),
+        |plan| plan.scope = BTreeSet::from([String::new()]),
+        |plan| {
+            plan.rollover = Some(RolloverRule {
+                cap: Some(Units::from_micros(-1)),
+                expires_after: None,
+            });
+        },
+    ];
+    for change in bad {
+        assert_eq!(with(change), Err("terms_invalid"));
+    }
+    assert_eq!(
+        with(|plan| plan.collection.retry_after_days = vec![1, 3, 7]),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_pack_sold_by_quantity_costs_and_gives_what_its_limits_allow() {
+    let steps = || tiered(vec![tier(Some(4), 2000), tier(Some(9), 1800), tier(None, 1500)]);
+    let mut leads = pack("leads", "price_1", 1);
+    leads.unit_price = Some(steps());
+    leads.price = Money::new(1999, Currency::USD);
+    let publish = |pack: &Pack| apply(&mut Catalog::default(), &publish_pack(pack.clone(), None), day(1));
+    assert_eq!(publish(&leads), Err("terms_invalid"), "one costs 20.00");
+    leads.price = Money::new(2000, Currency::USD);
+    assert_eq!(publish(&leads), Ok(()));
+    assert_eq!(leads.amount_of(10), Some(Money::new(15_000, Currency::USD)));
+    assert_eq!(leads.credits_of(10), Units::from_credits(10));
+    for (min, max) in [(0, None), (3, Some(2)), (1, Some(u64::MAX))] {
+        leads.quantity = Some(QuantityLimits { min, max });
+        assert_eq!(publish(&leads), Err("terms_invalid"), "{min}..={max:?}");
+    }
 }

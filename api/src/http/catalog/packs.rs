@@ -1,0 +1,174 @@
+//! Packs: credits that are bought once, as many at a time as their limits say.
+
+use std::collections::BTreeSet;
+
+use super::price::PriceBody;
+use super::versions::{self, Dated, HistoryBody, Terms, list_of, show_of};
+use crate::AppState;
+use crate::http::caller::{Authorized, Finance, Reading};
+use crate::http::page::{Page, PageRequest};
+use crate::http::problem::Problem;
+use crate::http::request::{Body, Parameters, PathIds};
+use crate::http::wire::{Instant, MoneyBody, Quantity, Text, Unit, credits};
+use crate::http::write::Write;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tallybook_domain::Timestamp;
+use tallybook_domain::calendar::Interval;
+use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, History, Pack, QuantityLimits};
+use tallybook_domain::money::Money;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PackRequest {
+    name: Text,
+    #[serde(default)]
+    prices: BTreeSet<Text>,
+    /// What one costs; where `unit_price` says so it can be left out.
+    #[serde(default)]
+    price: Option<MoneyBody>,
+    #[serde(default)]
+    unit_price: Option<PriceBody>,
+    #[serde(default)]
+    quantity: Option<QuantityBody>,
+    #[serde(default)]
+    unit: Unit,
+    credits: Quantity,
+    #[serde(default)]
+    expires_after: Option<Interval>,
+    #[serde(default)]
+    priority: i32,
+    #[serde(default)]
+    effective_from: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuantityBody {
+    #[serde(default = "one")]
+    min: u64,
+    #[serde(default)]
+    max: Option<u64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl PackRequest {
+    /// What one costs, as given or by the price of a quantity.
+    fn price_of_one(&self) -> Result<Money, Problem> {
+        let by_quantity = || self.unit_price.as_ref()?.0.amount(1);
+        self.price
+            .map(|price| price.0)
+            .or_else(by_quantity)
+            .ok_or_else(|| {
+                Problem::invalid_field("price", "what a pack costs: give price or unit_price".to_owned())
+            })
+    }
+}
+
+impl Dated for PackRequest {
+    fn effective_from(&self) -> Option<Timestamp> {
+        self.effective_from.map(|instant| instant.0)
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PackBody {
+    id: String,
+    name: String,
+    prices: BTreeSet<String>,
+    price: MoneyBody,
+    unit_price: Option<PriceBody>,
+    quantity: Option<QuantityBody>,
+    unit: String,
+    credits: String,
+    expires_after: Option<Interval>,
+    priority: i32,
+}
+
+impl Terms for Pack {
+    type Body = PackBody;
+
+    fn body(&self) -> PackBody {
+        PackBody {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            prices: self.prices.clone(),
+            price: MoneyBody(self.price),
+            unit_price: self.unit_price.clone().map(PriceBody),
+            quantity: self.quantity.map(|limits| QuantityBody {
+                min: limits.min,
+                max: limits.max,
+            }),
+            unit: self.unit.to_string(),
+            credits: credits(self.credits),
+            expires_after: self.expires_after,
+            priority: self.priority,
+        }
+    }
+
+    const NAME: &'static str = "pack";
+    const NOT_FOUND: &'static str = "pack_not_found";
+
+    fn all(catalog: &Catalog) -> impl Iterator<Item = (&str, &History<Self>)> {
+        catalog.packs()
+    }
+
+    fn published(fact: &CatalogFact) -> Option<&Self> {
+        match fact {
+            CatalogFact::PackPublished(pack) => Some(pack),
+            _ => None,
+        }
+    }
+}
+
+pub(super) async fn publish(
+    State(state): State<AppState>,
+    write: Write<Finance>,
+    ids: PathIds,
+    Body(request): Body<PackRequest>,
+) -> Result<Response, Problem> {
+    let id = ids.id("pack")?.to_owned();
+    let price = request.price_of_one()?;
+    versions::publish::<Pack, _>(&state, &write, &request, |effective_from| {
+        CatalogCommand::PublishPack {
+            pack: Pack {
+                id,
+                name: request.name.0.clone(),
+                prices: request.prices.iter().map(|price| price.0.clone()).collect(),
+                price,
+                unit_price: request.unit_price.as_ref().map(|price| price.0.clone()),
+                quantity: request.quantity.map(|limits| QuantityLimits {
+                    min: limits.min,
+                    max: limits.max,
+                }),
+                unit: request.unit.0.clone(),
+                credits: request.credits.0,
+                expires_after: request.expires_after,
+                priority: request.priority,
+            },
+            effective_from,
+        }
+    })
+    .await
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    Parameters(page): Parameters<PageRequest>,
+) -> Result<Json<Page<HistoryBody<PackBody>>>, Problem> {
+    list_of::<Pack>(&state, &caller, &page).await
+}
+
+pub(super) async fn show(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    ids: PathIds,
+) -> Result<Json<HistoryBody<PackBody>>, Problem> {
+    show_of::<Pack>(&state, &caller, ids.id(Pack::NAME)?).await
+}
