@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod claim;
 pub mod cqrs;
 pub mod credits;
+pub mod entitlements;
 mod event_family;
 pub mod identity;
 pub mod money;

@@ -8,8 +8,10 @@
 mod accounts;
 mod answers;
 mod catalog;
+mod check;
 mod events;
 mod failures;
+mod feature_use;
 mod health;
 mod ledger;
 mod reports;
@@ -46,6 +48,7 @@ fn v1() -> Router<AppState> {
     Router::new()
         .merge(accounts::router())
         .merge(catalog::router())
+        .merge(check::router())
         .merge(events::router())
         .merge(ledger::router())
         .merge(reports::router())

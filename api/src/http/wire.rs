@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tallybook_domain::Timestamp;
 use tallybook_domain::identity::{UnitCode, is_caller_id};
 use tallybook_domain::money::{Currency, Money};
-use tallybook_domain::quantity::Units;
+use tallybook_domain::quantity::{MICROS_PER_CREDIT, Units};
 
 /// A positive quantity of credits: `"12.5"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,43 @@ impl<'de> Deserialize<'de> for Quantity {
             return Err(de::Error::custom("the quantity of credits must not be negative"));
         }
         Ok(Self(units))
+    }
+}
+
+/// How much of a feature: a positive quantity, as text or as a whole number; one if none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub Units);
+
+impl Default for Count {
+    fn default() -> Self {
+        Self(Units::from_micros(MICROS_PER_CREDIT))
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a quantity is text like \"12.5\" or a whole number")]
+        enum Form {
+            Whole(i64),
+            Text(String),
+        }
+        let units = match Form::deserialize(deserializer)? {
+            Form::Whole(whole) => Units::from_credits(whole),
+            Form::Text(text) => Some(text.parse().map_err(de::Error::custom)?),
+        };
+        match units.filter(|units| units.is_positive()) {
+            Some(units) => Ok(Self(units)),
+            None => Err(de::Error::custom(
+                "the quantity must be positive, at most a trillion",
+            )),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod bad_input;
 mod catalog;
+mod checks;
 mod client;
 mod commands;
 mod credits;

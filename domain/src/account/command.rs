@@ -79,10 +79,12 @@ pub struct DebitCredits {
     pub debit: DebitId,
     /// The kind of credit.
     pub unit: UnitCode,
-    /// How many; positive.
+    /// How many; positive, or zero for a use of a feature that takes none.
     pub units: Units,
     /// What for.
     pub feature: Option<String>,
+    /// How much of the feature: what counts to its limit. As much as the credits if none.
+    pub quantity: Option<Units>,
     /// The caller's own note.
     pub reference: Option<String>,
 }

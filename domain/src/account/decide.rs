@@ -6,6 +6,7 @@ use super::event::{AccountEvent, AccountLifeEvent, AccountOpened, CustomerLinked
 use super::refusal::AccountRefusal;
 use super::settle::settle;
 use super::state::Account;
+use super::uses;
 use crate::aggregate::{Aggregate, Timestamp};
 use crate::credits::{Balance, CreditsEvent, CreditsGranted, HoldEnd, HoldReleased, spend};
 use crate::identity::{GrantId, UnitCode};
@@ -44,12 +45,12 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
         AccountCommand::Open(command) => open(draft, command),
         AccountCommand::Grant(command) => grant(draft, command),
         AccountCommand::Debit(command) => {
-            let event = spend::debit(credits, command, at)?;
+            let event = uses::debit(&draft.account, command, at)?;
             draft.conclude(at, event);
             Ok(())
         }
         AccountCommand::Hold(command) => {
-            let event = spend::hold(credits, command, at)?;
+            let event = uses::hold(&draft.account, command, at)?;
             draft.conclude(at, event);
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! The account: one customer's money, credits, trials and plan as one stream.
 
+mod check;
 mod command;
 mod decide;
 mod draft;
@@ -10,7 +11,9 @@ mod settle;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uses;
 
+pub use check::Check;
 pub use command::*;
 pub use event::*;
 pub use refusal::AccountRefusal;

@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::aggregate::Refusal;
+use crate::entitlements::EntitlementRefusal;
 use crate::identity::{GrantId, HoldId};
 use crate::quantity::Units;
 
@@ -27,6 +28,9 @@ pub enum AccountRefusal {
         /// What is missing.
         shortfall: Units,
     },
+    /// A feature may not be used, or a trial is over.
+    #[error(transparent)]
+    NotEntitled(#[from] EntitlementRefusal),
     /// A quantity that must be positive is not.
     #[error("the quantity of credits must be positive")]
     NotPositive,
@@ -81,6 +85,7 @@ impl Refusal for AccountRefusal {
             Self::AccountExists => "account_exists",
             Self::NoChange => "no_change",
             Self::InsufficientCredits { .. } => "insufficient_credits",
+            Self::NotEntitled(refusal) => refusal.code(),
             Self::NotPositive => "credits_not_positive",
             Self::TooManyCredits => "credits_out_of_range",
             Self::ExpiresBeforeEffective { .. } => "expires_before_effective",

@@ -9,6 +9,7 @@ use super::command::DatedFact;
 use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
 use crate::Timestamp;
 use crate::credits::{Credits, CreditsEvent};
+use crate::entitlements::Usage;
 use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, SubscriptionId};
 use crate::purchases::PurchasesEvent;
 use crate::subscriptions::{InvoicesEvent, SubscriptionState, SubscriptionsEvent};
@@ -26,6 +27,7 @@ pub struct Account {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionState>,
     pub(super) trials: BTreeMap<SubscriptionId, TrialState>,
+    usage: Usage,
 }
 
 /// What stands about one payment or invoice.
@@ -78,6 +80,11 @@ impl Account {
         &self.trials
     }
 
+    /// What was used of the limits of its plans.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     pub(super) fn fold(&mut self, event: &AccountEvent) {
         self.last_at = self.last_at.max(Some(event.at));
         match &event.fact {
@@ -92,6 +99,7 @@ impl Account {
                         .lots
                         .insert(granted.grant.clone());
                 }
+                self.usage.evolve(credits);
                 self.credits.evolve(credits, event.effective_at);
             }
             AccountFact::Purchases(fact) => self.stand(Fact::Purchases(fact.clone()), event.effective_at),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::entitlements::Counted;
 use crate::event_family::event_family;
 use crate::identity::{DebitId, GrantId, GroupId, HoldId, PaymentId, UnitCode};
 use crate::money::Money;
@@ -155,6 +156,12 @@ pub struct CreditsConsumed {
     /// What it was used for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
+    /// How much of the feature, if that is not the same as the credits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Units>,
+    /// Which limits it counts against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
     /// The caller's own note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -176,6 +183,9 @@ pub struct CreditsHeld {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
+    /// Which limits it counts against, until it is released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
     /// The caller's own note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

@@ -71,6 +71,8 @@ pub(crate) fn debit(
         units: command.units,
         slices: priced(credits, drawn),
         feature: command.feature.clone(),
+        quantity: command.quantity,
+        counted: Vec::new(),
         reference: command.reference.clone(),
     }))
 }
@@ -91,6 +93,7 @@ pub(crate) fn hold(
         slices,
         expires_at,
         feature: command.feature.clone(),
+        counted: Vec::new(),
         reference: command.reference.clone(),
     }))
 }

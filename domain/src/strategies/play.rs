@@ -144,6 +144,7 @@ impl Play {
                 unit: UnitCode::default(),
                 units: Units::from_micros(micros),
                 feature: None,
+                quantity: None,
                 reference: None,
             }),
             Act::Hold { micros, hours } => {

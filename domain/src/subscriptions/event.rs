@@ -1,8 +1,11 @@
 //! What can happen to a subscription. Each event carries the whole state behind it, so the fold is "the last one".
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::catalog::FeatureTerms;
 use crate::event_family::event_family;
 use crate::identity::SubscriptionId;
 
@@ -75,6 +78,21 @@ impl SubscriptionStatus {
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Canceled | Self::IncompleteExpired)
     }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What is subscribed to.
@@ -89,6 +107,9 @@ pub struct SubscriptionItem {
     /// The catalog's plan for this price at the period's start, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// What that plan lets use, by feature, for a quantity of one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub features: BTreeMap<String, FeatureTerms>,
 }
 
 /// The whole state of a subscription.

@@ -168,6 +168,7 @@ impl History {
             unit: self.unit(),
             units: self.credits(40),
             feature: Some("render".to_owned()),
+            quantity: None,
             reference: None,
         })
     }
@@ -301,6 +302,7 @@ impl History {
                 price: "price_1".to_owned(),
                 quantity: self.rng.random_range(1..4),
                 plan: None,
+                features: std::collections::BTreeMap::new(),
             }],
             period_start: start,
             period_end: start + Duration::days(30),

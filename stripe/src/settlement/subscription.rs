@@ -72,9 +72,11 @@ fn state(
     for item in &said.items {
         let price = item.price.clone().unwrap_or_default();
         let priced_at = item.current_period_start.map_or(Ok(period_start), instant)?;
+        let plan = prices.plan(&price, priced_at);
         items.push(SubscriptionItem {
             item: item.id.clone(),
-            plan: prices.plan(&price, priced_at).map(|plan| plan.id.clone()),
+            plan: plan.map(|plan| plan.id.clone()),
+            features: plan.map(|plan| plan.features.clone()).unwrap_or_default(),
             price,
             quantity: item.quantity.unwrap_or(1),
         });

@@ -10,19 +10,21 @@ use axum::response::Response;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
+use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountCommand, AccountFact, DebitCredits};
 use tallybook_domain::credits::CreditsEvent;
-use tallybook_domain::identity::{DebitId, StreamId};
+use tallybook_domain::identity::{DebitId, StreamId, TenantId};
 use tallybook_journal::Executed;
 
 use super::stream;
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, SliceBody};
 use crate::http::caller::Writing;
+use crate::http::feature_use::price_of;
 use crate::http::idempotency::{IdempotencyKey, derived_id};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, PathIds};
-use crate::http::wire::{Credits, Text, Unit, credits};
+use crate::http::wire::{Count, Credits, Text, Unit, credits};
 use crate::http::write::{EXPECT_VERSION, Write, answer, answer_at};
 
 /// Items of a batch, at most.
@@ -34,9 +36,14 @@ const ITEMS_AT_ONCE: usize = 256;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DebitRequest {
-    credits: Credits,
+    /// What it takes; what the catalog says of the quantity if none.
+    #[serde(default)]
+    credits: Option<Credits>,
     #[serde(default)]
     unit: Unit,
+    /// How much of the feature: what counts to its limit. As much as the credits if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantity: Option<Count>,
     #[serde(default)]
     feature: Option<Text>,
     #[serde(default)]
@@ -44,14 +51,35 @@ pub(super) struct DebitRequest {
 }
 
 impl DebitRequest {
-    fn command(&self, debit: DebitId) -> AccountCommand {
-        AccountCommand::Debit(DebitCredits {
+    /// The command, with what the catalog says of it at `at` where the caller does not.
+    async fn command(
+        &self,
+        state: &AppState,
+        tenant: &TenantId,
+        debit: DebitId,
+        at: Timestamp,
+    ) -> Result<AccountCommand, Problem> {
+        let unit = self.unit.0.clone();
+        let (units, unit) = match (&self.credits, &self.feature, &self.quantity) {
+            (Some(credits), _, _) => (credits.0, unit),
+            (None, Some(feature), Some(quantity)) => price_of(state, tenant, &feature.0, quantity.0, at)
+                .await?
+                .ok_or_else(|| {
+                    Problem::invalid_field("credits", "the catalog does not say how many credits a use takes")
+                })?,
+            (None, _, _) => {
+                let detail = "say how many credits, or which feature and how much of it";
+                return Err(Problem::invalid_field("credits", detail));
+            }
+        };
+        Ok(AccountCommand::Debit(DebitCredits {
             debit,
-            unit: self.unit.0.clone(),
-            units: self.credits.0,
+            unit,
+            units,
             feature: self.feature.as_ref().map(|text| text.0.clone()),
+            quantity: self.quantity.map(|quantity| quantity.0),
             reference: self.reference.as_ref().map(|text| text.0.clone()),
-        })
+        }))
     }
 }
 
@@ -63,8 +91,11 @@ pub(super) async fn debit(
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let debit = DebitId(write.derived_id("debit_"));
-    let envelope = write.envelope(&request, state.clock.now());
-    let command = request.command(debit.clone());
+    let now = state.clock.now();
+    let envelope = write.envelope(&request, now);
+    let command = request
+        .command(&state, &write.caller.tenant, debit.clone(), now)
+        .await?;
     let executed = state
         .journal
         .execute::<Account>(&stream, command, envelope)
@@ -80,6 +111,8 @@ struct DebitedBody {
     unit: String,
     slices: Vec<SliceBody>,
     feature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<String>,
     reference: Option<String>,
     balance: BalanceBody,
     version: u64,
@@ -95,6 +128,7 @@ fn debited_body(executed: &Executed<Account>, debit: &DebitId) -> Option<Debited
                 unit: consumed.unit.to_string(),
                 slices: consumed.slices.iter().map(Into::into).collect(),
                 feature: consumed.feature.clone(),
+                quantity: consumed.quantity.map(credits),
                 reference: consumed.reference.clone(),
                 balance: answers::balance(&executed.state, &consumed.unit, event.at),
                 version: executed.version,
@@ -115,9 +149,12 @@ pub(super) struct BatchRequest {
 struct ItemRequest {
     #[serde(default)]
     idempotency_key: Option<ItemKey>,
-    credits: Credits,
+    #[serde(default)]
+    credits: Option<Credits>,
     #[serde(default)]
     unit: Unit,
+    #[serde(default)]
+    quantity: Option<Count>,
     #[serde(default)]
     feature: Option<Text>,
     #[serde(default)]
@@ -206,17 +243,26 @@ async fn one(
     let request = DebitRequest {
         credits: item.credits,
         unit: item.unit,
+        quantity: item.quantity,
         feature: item.feature,
         reference: item.reference,
     };
     let path = write.path().trim_end_matches("/batch");
     let debit = DebitId(derived_id("debit_", &write.caller.tenant, path, &key));
-    let envelope = write.envelope_of(path, &key, &request, state.clock.now());
-    let executed = state
-        .journal
-        .execute::<Account>(stream, request.command(debit.clone()), envelope)
-        .await;
-    let answered = executed.map_err(Problem::from).and_then(|executed| {
+    let now = state.clock.now();
+    let envelope = write.envelope_of(path, &key, &request, now);
+    let answered = match request
+        .command(state, &write.caller.tenant, debit.clone(), now)
+        .await
+    {
+        Ok(command) => state
+            .journal
+            .execute::<Account>(stream, command, envelope)
+            .await
+            .map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
+    let answered = answered.and_then(|executed| {
         let body = debited_body(&executed, &debit).ok_or_else(Problem::internal)?;
         Ok((executed, body))
     });

@@ -204,7 +204,7 @@ proptest! {
         let spend = |world: &mut World| {
             if used.is_positive() {
                 let command = DebitCredits {
-                    debit: "d".into(), unit: UnitCode::default(), units: used, feature: None, reference: None,
+                    debit: "d".into(), unit: UnitCode::default(), units: used, feature: None, quantity: None, reference: None,
                 };
                 world.run(AccountCommand::Debit(command), day(2)).unwrap();
             }

@@ -2,6 +2,7 @@
 
 mod convergence;
 mod holds;
+mod limits;
 mod spending;
 
 use std::collections::BTreeMap;
@@ -203,6 +204,7 @@ pub(super) fn debit(id: &str, units: i64) -> AccountCommand {
         unit: UnitCode::default(),
         units: credits(units),
         feature: None,
+        quantity: None,
         reference: None,
     })
 }

@@ -3,6 +3,8 @@
 //! What a caller can act on is in the problem. What they can't (a damaged log, a defect) is logged here, once, and told
 //! as `internal`.
 
+mod entitlements;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 use tallybook_domain::Refusal;
@@ -118,6 +120,9 @@ impl From<ReportError> for Problem {
 
 impl From<AccountRefusal> for Problem {
     fn from(refusal: AccountRefusal) -> Self {
+        if let AccountRefusal::NotEntitled(refusal) = refusal {
+            return refusal.into();
+        }
         let problem = Self::new(status_of(&refusal), refusal.code(), refusal.to_string());
         let named = |problem: Self, field: &str| problem.with("field", field);
         match refusal {
@@ -149,6 +154,7 @@ impl From<AccountRefusal> for Problem {
             AccountRefusal::AccountNotFound
             | AccountRefusal::AccountExists
             | AccountRefusal::NoChange
+            | AccountRefusal::NotEntitled(_)
             | AccountRefusal::Unbookable(_) => problem,
         }
     }
@@ -157,7 +163,9 @@ impl From<AccountRefusal> for Problem {
 fn status_of(refusal: &AccountRefusal) -> StatusCode {
     match refusal {
         AccountRefusal::AccountNotFound | AccountRefusal::HoldNotFound(_) => StatusCode::NOT_FOUND,
-        AccountRefusal::InsufficientCredits { .. } => StatusCode::PAYMENT_REQUIRED,
+        AccountRefusal::InsufficientCredits { .. } | AccountRefusal::NotEntitled(_) => {
+            StatusCode::PAYMENT_REQUIRED
+        }
         AccountRefusal::AccountExists
         | AccountRefusal::NoChange
         | AccountRefusal::GrantExists(_)
