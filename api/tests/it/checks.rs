@@ -45,11 +45,13 @@ async fn subscribe(server: &Server, account: &str, trialing: bool) {
         cancel_at: None,
         trial_end: trialing.then_some(end),
         ended_at: None,
+        contract: None,
     };
     let trial = TrialState {
         started_at: start,
         ends_at: end,
         status: TrialStatus::Running,
+        record: None,
     };
     let settlement = Settlement {
         account: account.into(),

@@ -9,8 +9,8 @@ use crate::identity::SubscriptionId;
 use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, UnitCode};
 use crate::money::Money;
 use crate::quantity::Units;
-use crate::subscriptions::SubscriptionState;
-use crate::trials::TrialState;
+use crate::subscriptions::{InvoiceCommand, SubscriptionCommand, SubscriptionState};
+use crate::trials::{TrialCommand, TrialState};
 
 /// A request to an account. Ids of what it creates are the caller's to derive (from its idempotency key), so that a
 /// retry names the same thing.
@@ -32,6 +32,12 @@ pub enum AccountCommand {
     LinkCustomer(String),
     /// Bring what Stripe says in line with what the stream says.
     Settle(Settlement),
+    /// Do something with a subscription that Tallybook drives.
+    Subscription(Box<SubscriptionCommand>),
+    /// Do something with its trial.
+    Trial(TrialCommand),
+    /// Do something with an invoice that Tallybook issued.
+    Invoice(InvoiceCommand),
     /// Write what is due (expiries, hold time-outs) and nothing else.
     WriteDue,
 }

@@ -7,6 +7,7 @@ use super::refusal::AccountRefusal;
 use super::settle::settle;
 use super::state::Account;
 use super::uses;
+use super::{invoices, subscriptions, trials};
 use crate::aggregate::{Aggregate, Timestamp};
 use crate::credits::{Balance, CreditsEvent, CreditsGranted, HoldEnd, HoldReleased, spend};
 use crate::identity::{GrantId, UnitCode};
@@ -72,6 +73,9 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
                 Ok(())
             }
         }
+        AccountCommand::Subscription(command) => subscriptions::judge(draft, command),
+        AccountCommand::Trial(command) => trials::judge(draft, command),
+        AccountCommand::Invoice(command) => invoices::judge(draft, command),
         AccountCommand::WriteDue => Ok(()),
     }
 }

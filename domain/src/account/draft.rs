@@ -50,10 +50,16 @@ impl<'a> Draft<'a> {
 
     /// Bring a lot's rows in line with what its payment's facts and its validity say.
     pub(super) fn reconcile(&mut self, grant: &GrantId) {
+        self.reconcile_by(grant, self.at);
+    }
+
+    /// The same by what is known at an earlier instant: what a step writes that was due then, so that the end of the
+    /// lot comes in its turn.
+    pub(super) fn reconcile_by(&mut self, grant: &GrantId, instant: Timestamp) {
         let Some(lot) = self.account.credits.lot(grant) else {
             return;
         };
-        for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), self.at) {
+        for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), instant) {
             self.record(effective_at, event);
         }
     }
@@ -72,6 +78,9 @@ impl<'a> Draft<'a> {
         match due {
             Due::LotEnded(grant) => self.reconcile(grant),
             Due::HoldTimedOut(hold) => self.time_out(hold, due_at),
+            Due::Subscription(subscription, step) => {
+                super::subscriptions::write_step(self, subscription, step, due_at);
+            }
         }
     }
 
@@ -96,6 +105,6 @@ fn targets(account: &Account, lot: &Lot) -> Vec<crate::credits::Target> {
         .and_then(|group| account.groups.get(group));
     match (&lot.terms.purchase, group) {
         (Some(_), Some(group)) => purchases::targets(lot.granted, group.facts.values()),
-        _ => Vec::new(),
+        _ => crate::subscriptions::targets(lot, account.invoices_of_lot(&lot.terms.grant)),
     }
 }

@@ -2,14 +2,28 @@
 
 use super::state::Account;
 use crate::Timestamp;
-use crate::identity::{GrantId, HoldId};
+use crate::identity::{GrantId, HoldId, InvoiceId, SubscriptionId};
 
 /// Something that is due. At the same instant in this order: a lot ends before the hold that gives units back to it, so
-/// that these expire with it.
+/// that these expire with it; both before anything of a subscription, so that what a new period gives is not there when
+/// the old one's lots end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     LotEnded(GrantId),
     HoldTimedOut(HoldId),
+    Subscription(SubscriptionId, Step),
+}
+
+/// A step of a subscription. At the same instant in this order: a trial is over before a cancellation ends what it
+/// became, a cancellation comes before the pause that would let it go on, that before the renewal it had kept from
+/// happening, and all of them before an old invoice is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    TrialEnds,
+    Ends,
+    PauseEnds,
+    PeriodEnds,
+    RetryIsDue(InvoiceId),
 }
 
 impl Account {
@@ -24,7 +38,8 @@ impl Account {
             .credits
             .due_holds(at)
             .map(|(due, hold)| (*due, Due::HoldTimedOut(hold.clone())));
-        endings.chain(holds)
+        let steps = super::subscriptions::steps(self).filter(move |(due, _)| *due <= at);
+        endings.chain(holds).chain(steps)
     }
 
     /// The earliest instant at which something may be due; none if nothing ever will be by the clock alone.

@@ -1,20 +1,27 @@
 //! The account: one customer's money, credits, trials and plan as one stream.
 
 mod check;
+mod collection;
 mod command;
 mod decide;
 mod draft;
 mod dues;
 mod event;
+mod invoices;
+mod plan_change;
+mod preview;
 mod refusal;
 mod settle;
 mod state;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod trials;
 mod uses;
 
 pub use check::Check;
 pub use command::*;
 pub use event::*;
+pub use preview::Preview;
 pub use refusal::AccountRefusal;
 pub use state::{Account, Group};

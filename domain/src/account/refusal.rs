@@ -5,6 +5,7 @@ use crate::aggregate::Refusal;
 use crate::entitlements::EntitlementRefusal;
 use crate::identity::{GrantId, HoldId};
 use crate::quantity::Units;
+use crate::subscriptions::SubscriptionRefusal;
 
 /// A typed no. None of these is worth retrying unchanged; what would help is in the fields.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum AccountRefusal {
     /// A feature may not be used, or a trial is over.
     #[error(transparent)]
     NotEntitled(#[from] EntitlementRefusal),
+    /// A subscription, a trial or an invoice says no.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionRefusal),
     /// A quantity that must be positive is not.
     #[error("the quantity of credits must be positive")]
     NotPositive,
@@ -86,6 +90,7 @@ impl Refusal for AccountRefusal {
             Self::NoChange => "no_change",
             Self::InsufficientCredits { .. } => "insufficient_credits",
             Self::NotEntitled(refusal) => refusal.code(),
+            Self::Subscription(refusal) => refusal.code(),
             Self::NotPositive => "credits_not_positive",
             Self::TooManyCredits => "credits_out_of_range",
             Self::ExpiresBeforeEffective { .. } => "expires_before_effective",

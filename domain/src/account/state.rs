@@ -12,7 +12,7 @@ use crate::credits::{Credits, CreditsEvent};
 use crate::entitlements::Usage;
 use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, SubscriptionId};
 use crate::purchases::PurchasesEvent;
-use crate::subscriptions::{InvoicesEvent, SubscriptionState, SubscriptionsEvent};
+use crate::subscriptions::{InvoiceLine, InvoicesEvent, SubscriptionState, SubscriptionsEvent};
 use crate::trials::{TrialState, TrialsEvent};
 
 /// One customer's money, credits, trials and plan.
@@ -28,6 +28,8 @@ pub struct Account {
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionState>,
     pub(super) trials: BTreeMap<SubscriptionId, TrialState>,
     usage: Usage,
+    /// The invoices that give or take units of a plan's lot.
+    pub(super) billed: BTreeMap<GrantId, BTreeSet<GroupId>>,
 }
 
 /// What stands about one payment or invoice.
@@ -127,7 +129,18 @@ impl Account {
         }
     }
 
+    /// The invoices that give or take units of a plan's lot, as they stand.
+    pub(super) fn invoices_of_lot(&self, grant: &GrantId) -> impl Iterator<Item = &Group> {
+        let groups = self.billed.get(grant).into_iter().flatten();
+        groups.filter_map(|group| self.groups.get(group))
+    }
+
     fn stand(&mut self, fact: Fact, effective_at: Timestamp) {
+        if let Fact::Invoices(InvoicesEvent::InvoiceIssued(issued)) = &fact {
+            for grant in issued.lines.iter().flat_map(InvoiceLine::lots) {
+                self.billed.entry(grant.clone()).or_default().insert(fact.group());
+            }
+        }
         let group = self.groups.entry(fact.group()).or_default();
         group
             .facts
@@ -142,11 +155,13 @@ impl Account {
             SubscriptionsEvent::SubscriptionStarted(e)
             | SubscriptionsEvent::SubscriptionRenewed(e)
             | SubscriptionsEvent::PlanChanged(e)
+            | SubscriptionsEvent::PlanChangeScheduled(e)
             | SubscriptionsEvent::CancellationScheduled(e)
             | SubscriptionsEvent::CancellationRevoked(e)
             | SubscriptionsEvent::SubscriptionPaused(e)
             | SubscriptionsEvent::SubscriptionResumed(e)
             | SubscriptionsEvent::PaymentFailed(e)
+            | SubscriptionsEvent::PaymentRetryDue(e)
             | SubscriptionsEvent::PaymentRecovered(e)
             | SubscriptionsEvent::SubscriptionEnded(e)
             | SubscriptionsEvent::SubscriptionUpdated(e) => {

@@ -273,7 +273,7 @@ pub struct Clawback {
     pub grant: GrantId,
     /// The kind of credit.
     pub unit: UnitCode,
-    /// The natural key of the fact that moved the target.
+    /// The natural key of the fact that moved the target; for a proration `/` and the line that bears it follow.
     pub cause: String,
     /// What kind of fact that is: decides which contra account the cost meets.
     pub contra: Contra,
@@ -287,8 +287,15 @@ pub struct Clawback {
     pub cost: Option<Money>,
 }
 
+impl Clawback {
+    /// The invoice line that a proration's cost goes back to.
+    pub fn invoice_line(&self) -> Option<&str> {
+        self.cause.split_once('/').map(|(_, line)| line)
+    }
+}
+
 /// The contra-revenue a clawback relieves: what the customer got back for unused units never was revenue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contra {
     /// 4110.

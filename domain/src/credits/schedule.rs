@@ -66,7 +66,7 @@ enum Change {
     Targets {
         revoked: Units,
         frozen: Units,
-        by_refund: bool,
+        contra: Contra,
     },
     Return(Units),
 }
@@ -123,13 +123,9 @@ impl Play<'_> {
             Change::Targets {
                 revoked,
                 frozen,
-                by_refund,
+                contra,
             } => {
-                self.contra = if *by_refund {
-                    Contra::Refund
-                } else {
-                    Contra::Dispute
-                };
+                self.contra = *contra;
                 self.stand(*revoked, *frozen)
             }
             Change::Return(units) => {
@@ -183,11 +179,10 @@ pub(super) fn schedule(lot: &Lot, targets: &[Target], at: Timestamp) -> BTreeMap
         .filter(|end| *end <= at)
         .map(|end| (end, Step::End));
     let causes = targets.iter().map(|t| {
-        let by_refund = t.contra == Contra::Refund;
         let change = Change::Targets {
             revoked: t.revoked,
             frozen: t.frozen,
-            by_refund,
+            contra: t.contra,
         };
         (
             t.at,

@@ -152,7 +152,10 @@ fn revoked(account: &AccountId, clawback: &Clawback) -> Lines {
         let (contra, key) = match clawback.contra {
             Contra::Refund => (ContraRefunds, ""),
             Contra::Dispute => (ContraDisputes, ""),
-            Contra::Proration => (DeferredSubscription, account.as_str()),
+            Contra::Proration => {
+                let line = clawback.invoice_line();
+                (DeferredSubscription, line.unwrap_or(account.as_str()))
+            }
         };
         lines.debit(
             ContractCredits,

@@ -9,6 +9,8 @@ use crate::catalog::FeatureTerms;
 use crate::event_family::event_family;
 use crate::identity::SubscriptionId;
 
+use super::contract::Contract;
+
 event_family! {
     /// The life of a subscription.
     SubscriptionsEvent {
@@ -18,6 +20,8 @@ event_family! {
         SubscriptionRenewed(SubscriptionChanged) = "SubscriptionRenewed" v 1,
         /// Prices or quantities changed.
         PlanChanged(SubscriptionChanged) = "PlanChanged" v 1,
+        /// Prices or quantities will change with the next period, or will not after all.
+        PlanChangeScheduled(SubscriptionChanged) = "PlanChangeScheduled" v 1,
         /// It will end.
         CancellationScheduled(SubscriptionChanged) = "CancellationScheduled" v 1,
         /// It will not end after all.
@@ -28,6 +32,8 @@ event_family! {
         SubscriptionResumed(SubscriptionChanged) = "SubscriptionResumed" v 1,
         /// A payment is overdue.
         PaymentFailed(SubscriptionChanged) = "PaymentFailed" v 1,
+        /// The overdue payment is to be tried again.
+        PaymentRetryDue(SubscriptionChanged) = "PaymentRetryDue" v 1,
         /// The overdue payment was made.
         PaymentRecovered(SubscriptionChanged) = "PaymentRecovered" v 1,
         /// It ended, for good.
@@ -98,9 +104,9 @@ impl SubscriptionStatus {
 /// What is subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionItem {
-    /// Stripe's item id.
+    /// Stripe's item id, or the caller's name for it.
     pub item: String,
-    /// Stripe's price id.
+    /// Stripe's price id; the plan when Tallybook drives it.
     pub price: String,
     /// How many.
     pub quantity: i64,
@@ -137,6 +143,9 @@ pub struct SubscriptionState {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// What it runs under, when Tallybook drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Box<Contract>>,
 }
 
 /// A subscription's state after the event.

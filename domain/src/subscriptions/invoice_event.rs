@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::calendar::Period;
+use crate::credits::CreditsGranted;
 use crate::event_family::event_family;
-use crate::identity::{InvoiceId, SubscriptionId};
+use crate::identity::{GrantId, InvoiceId, SubscriptionId};
 use crate::money::Money;
+use crate::quantity::Units;
 
 event_family! {
     /// The life of an invoice.
@@ -23,7 +26,7 @@ event_family! {
     }
 }
 
-/// One line of an invoice, as Stripe computed it.
+/// One line of an invoice, as Stripe or Tallybook computed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceLine {
     /// Stripe's line id (`<invoice>:other` for what no line accounts for, such as shipping).
@@ -40,6 +43,58 @@ pub struct InvoiceLine {
     /// Whether it prorates a change within a period.
     #[serde(default)]
     pub proration: bool,
+    /// What is billed, on an invoice of Tallybook's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<LineItem>,
+    /// The lot it gives: once the invoice is paid, or at once on the invoice of a change within a period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Box<CreditsGranted>>,
+    /// What it takes back from the lot that the unused time had given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revokes: Option<LineClawback>,
+}
+
+impl InvoiceLine {
+    /// An amount for a time, and nothing with it.
+    pub fn plain(line: String, amount: i64, service: Period) -> Self {
+        Self {
+            line,
+            amount,
+            subscription: None,
+            period_start: service.start,
+            period_end: service.end,
+            proration: false,
+            of: None,
+            credits: None,
+            revokes: None,
+        }
+    }
+
+    /// The lots it gives or takes from.
+    pub(crate) fn lots(&self) -> impl Iterator<Item = &GrantId> {
+        let given = self.credits.iter().map(|lot| &lot.grant);
+        given.chain(self.revokes.iter().map(|revokes| &revokes.grant))
+    }
+}
+
+/// What a line bills.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineItem {
+    /// The subscription's item.
+    pub item: String,
+    /// The plan.
+    pub plan: String,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// Credits that go with time that is credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineClawback {
+    /// The lot.
+    pub grant: GrantId,
+    /// How many units of it, used ones included.
+    pub units: Units,
 }
 
 /// A finalised invoice (`inv:<invoice>`). `amount_due + applied_balance = sum(lines) + tax`.
@@ -57,6 +112,12 @@ pub struct InvoiceIssued {
     pub tax: i64,
     /// What it is for.
     pub lines: Vec<InvoiceLine>,
+    /// The subscription it bills, when Tallybook issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionId>,
+    /// When it is due, if somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
 }
 
 /// Money applied to an invoice (`inv-paid:<invoice>`).
@@ -96,6 +157,9 @@ pub struct InvoiceRelief {
     pub tax: i64,
     /// From which lines.
     pub lines: Vec<LineRelief>,
+    /// Whether the change it billed is taken back, and with it the credits that change gave and took.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolls_back: bool,
 }
 
 /// A credit note (`cn:<id>`). `to_receivable + to_balance + to_refund + off_stripe = sum(lines) + tax`.

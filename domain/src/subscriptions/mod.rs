@@ -1,9 +1,26 @@
 //! Subscriptions and their invoices.
 
+mod billing;
+mod clawback;
+mod command;
+mod contract;
 mod diff;
 mod event;
 mod invoice_event;
+mod invoice_view;
+pub mod proration;
+mod refusal;
+mod terms;
 
+pub(crate) use billing::{Bill, period_bill, proration_bill, replacement_bill, whole_period};
+pub(crate) use clawback::targets;
+pub use command::*;
+pub use contract::*;
 pub(crate) use diff::changes;
 pub use event::*;
 pub use invoice_event::*;
+pub use invoice_view::{InvoiceStatus, InvoiceView, view};
+pub(crate) use invoice_view::{credit_notes, customer_balance};
+pub use refusal::SubscriptionRefusal;
+pub(crate) use terms::ordered;
+pub use terms::{ContractItem, ItemOrder, ItemTerms, credits_share};

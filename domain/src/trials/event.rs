@@ -6,6 +6,8 @@ use crate::Timestamp;
 use crate::event_family::event_family;
 use crate::identity::SubscriptionId;
 
+use super::terms::TrialRecord;
+
 event_family! {
     /// The life of a trial.
     TrialsEvent {
@@ -47,6 +49,9 @@ pub struct TrialState {
     pub ends_at: Timestamp,
     /// Where it stands.
     pub status: TrialStatus,
+    /// What it runs under, when Tallybook drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<TrialRecord>>,
 }
 
 /// A trial's state after the event.

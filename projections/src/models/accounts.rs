@@ -125,11 +125,13 @@ impl<'a> Changes<'a> {
             E::SubscriptionStarted(e)
             | E::SubscriptionRenewed(e)
             | E::PlanChanged(e)
+            | E::PlanChangeScheduled(e)
             | E::CancellationScheduled(e)
             | E::CancellationRevoked(e)
             | E::SubscriptionPaused(e)
             | E::SubscriptionResumed(e)
             | E::PaymentFailed(e)
+            | E::PaymentRetryDue(e)
             | E::PaymentRecovered(e)
             | E::SubscriptionEnded(e)
             | E::SubscriptionUpdated(e) => (e.subscription.as_str(), Some(&e.state)),

@@ -7,6 +7,7 @@ use tallybook_domain::account::{
     Account, AccountCommand, CaptureHold, DatedFact, DebitCredits, Fact, GrantCredits, GroupFacts,
     HoldCredits, LotTerms, OpenAccount, ReleaseHold, Settlement,
 };
+use tallybook_domain::calendar::Period;
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
 use tallybook_domain::identity::{AccountId, GrantId, GroupId, PaymentId, StreamId, TenantId, UnitCode};
 use tallybook_domain::money::{Currency, Money};
@@ -310,11 +311,13 @@ impl History {
             cancel_at: None,
             trial_end: None,
             ended_at: None,
+            contract: None,
         };
         let trial = TrialState {
             started_at: start,
             ends_at: start + Duration::days(7),
             status: TrialStatus::Running,
+            record: None,
         };
         let groups = vec![
             GroupFacts {
@@ -343,13 +346,18 @@ impl History {
             applied_balance: 0,
             tax: 190,
             lines: vec![InvoiceLine {
-                line: format!("il_{id}"),
-                amount: 1_000,
                 subscription: Some(subscription.into()),
-                period_start: start,
-                period_end: start + Duration::days(30),
-                proration: false,
+                ..InvoiceLine::plain(
+                    format!("il_{id}"),
+                    1_000,
+                    Period {
+                        start,
+                        end: start + Duration::days(30),
+                    },
+                )
             }],
+            subscription: None,
+            due_at: None,
         };
         let paid = InvoicePaid {
             invoice: id.clone().into(),

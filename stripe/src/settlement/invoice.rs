@@ -2,6 +2,7 @@
 
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{DatedFact, Fact, GroupFacts};
+use tallybook_domain::calendar::Period;
 use tallybook_domain::identity::{GroupId, InvoiceId, SubscriptionId};
 use tallybook_domain::money::Money;
 use tallybook_domain::subscriptions::{
@@ -167,6 +168,8 @@ pub(super) fn issued(invoice: &History<'_, Invoice>) -> Result<Option<Issued>, U
         applied_balance,
         tax: purse.minor(said.tax)?,
         lines,
+        subscription: None,
+        due_at: None,
     };
     Ok(Some(Issued { fact, at, purse }))
 }
@@ -181,23 +184,24 @@ fn lines(invoice: &Invoice, purse: Purse, issued_at: Timestamp) -> Result<Vec<In
         let amount = purse.minor(net_of(line))?;
         residual -= amount;
         let at = |seconds: Option<i64>| seconds.map_or(Ok(issued_at), instant);
+        let service = Period {
+            start: at(line.period_start)?,
+            end: at(line.period_end)?,
+        };
         lines.push(InvoiceLine {
-            line: line.id.clone(),
-            amount,
             subscription: line.subscription.as_deref().map(SubscriptionId::from),
-            period_start: at(line.period_start)?,
-            period_end: at(line.period_end)?,
             proration: line.proration,
+            ..InvoiceLine::plain(line.id.clone(), amount, service)
         });
     }
     if residual != 0 {
+        let service = Period {
+            start: issued_at,
+            end: issued_at,
+        };
         lines.push(InvoiceLine {
-            line: format!("{}:other", invoice.id),
-            amount: residual,
             subscription,
-            period_start: issued_at,
-            period_end: issued_at,
-            proration: false,
+            ..InvoiceLine::plain(format!("{}:other", invoice.id), residual, service)
         });
     }
     Ok(lines)
@@ -237,5 +241,6 @@ fn relief_of(issued: &Issued, open: i64, applied_balance: i64) -> InvoiceRelief 
         applied_balance,
         tax,
         lines,
+        rolls_back: false,
     }
 }

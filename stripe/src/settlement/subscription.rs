@@ -92,6 +92,7 @@ fn state(
         cancel_at: at(said.cancel_at)?,
         trial_end: at(said.trial_end)?,
         ended_at: at(said.ended_at)?,
+        contract: None,
     })
 }
 
@@ -141,5 +142,6 @@ fn trial(subscription: &History<'_, Subscription>) -> Result<Option<TrialState>,
         started_at: instant(start)?,
         ends_at: instant(end)?,
         status,
+        record: None,
     }))
 }

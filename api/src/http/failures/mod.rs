@@ -4,6 +4,7 @@
 //! as `internal`.
 
 mod entitlements;
+mod subscriptions;
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -134,6 +135,7 @@ impl From<AccountRefusal> for Problem {
                 .with("required", credits(required))
                 .with("available", credits(available))
                 .with("shortfall", credits(shortfall)),
+            AccountRefusal::Subscription(refusal) => subscriptions::explain(problem, refusal),
             AccountRefusal::NotPositive | AccountRefusal::TooManyCredits => named(problem, "credits"),
             AccountRefusal::ExpiresBeforeEffective {
                 effective_at,
@@ -166,6 +168,7 @@ fn status_of(refusal: &AccountRefusal) -> StatusCode {
         AccountRefusal::InsufficientCredits { .. } | AccountRefusal::NotEntitled(_) => {
             StatusCode::PAYMENT_REQUIRED
         }
+        AccountRefusal::Subscription(refusal) => subscriptions::status_of(refusal),
         AccountRefusal::AccountExists
         | AccountRefusal::NoChange
         | AccountRefusal::GrantExists(_)

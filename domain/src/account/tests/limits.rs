@@ -35,6 +35,7 @@ fn active(items: Vec<SubscriptionItem>, start: i64) -> SubscriptionState {
         cancel_at: None,
         trial_end: None,
         ended_at: None,
+        contract: None,
     }
 }
 
@@ -249,6 +250,7 @@ fn nothing_passes_after_a_trials_end_whenever_its_news_arrives() {
         started_at: day(0),
         ends_at: day(7),
         status: TrialStatus::Running,
+        record: None,
     };
     world.tell("sub_1", state, Some(trial), 0);
     let just_before = day(7) - Duration::nanoseconds(1);

@@ -4,6 +4,7 @@ mod convergence;
 mod holds;
 mod limits;
 mod spending;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,377 @@
+//! Invoices that Tallybook issues: what they ask for, what their payment gives, and how they end otherwise.
+
+use std::collections::BTreeSet;
+
+use super::collection;
+use super::draft::Draft;
+use super::refusal::AccountRefusal;
+use super::state::{Account, Group};
+use super::subscriptions::Running;
+use crate::Timestamp;
+use crate::calendar::Interval;
+use crate::credits::CreditsEvent;
+use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
+use crate::money::{Money, largest_remainder};
+use crate::quantity::Units;
+use crate::subscriptions::{
+    Bill, CreditInvoice, CreditNoteIssued, CreditTo, InvoiceCommand, InvoiceIssued, InvoiceLine, InvoicePaid,
+    InvoiceRelief, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, PayInvoice, SubscriptionRefusal,
+    credit_notes, customer_balance, view,
+};
+
+/// When the lots of an invoice's lines are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// Once it is paid: a period's.
+    WhenPaid,
+    /// At once, in one append with what it takes back: a change's within a period.
+    AtOnce,
+}
+
+/// All lots of an account together, and these, stay within what can be counted.
+pub(super) fn check_capacity(
+    account: &Account,
+    credits: impl Iterator<Item = Units>,
+) -> Result<(), AccountRefusal> {
+    let units = credits.fold(Some(Units::ZERO), |sum, units| sum?.checked_add(units));
+    super::decide::check_capacity(account, units.ok_or(AccountRefusal::TooManyCredits)?)
+}
+
+/// A bill's amounts as it would be issued: what is due, and what the customer's balance pays (negative: what goes to it).
+fn amounts(account: &Account, bill: &Bill) -> (i64, i64) {
+    let total: i64 = bill.lines.iter().map(|line| line.amount).sum();
+    let Some(currency) = bill.currency.filter(|_| total > 0) else {
+        return (0, total);
+    };
+    let applied = customer_balance(account.groups.values(), currency).clamp(0, total);
+    (total - applied, applied)
+}
+
+/// What a bill would leave to be paid.
+pub(super) fn due(account: &Account, bill: &Bill) -> i64 {
+    amounts(account, bill).0
+}
+
+/// Issue an invoice. One with nothing to pay is paid at once. A bill of nothing that costs anything issues none, and
+/// gives what it gives.
+pub(super) fn issue(draft: &mut Draft<'_>, run: &Running, bill: Bill, now: Timestamp, gives: Gives) {
+    let (amount_due, applied_balance) = amounts(&draft.account, &bill);
+    let taken_from: Vec<GrantId> = bill
+        .lines
+        .iter()
+        .filter_map(|line| line.revokes.as_ref())
+        .map(|revokes| revokes.grant.clone())
+        .collect();
+    if let Some(currency) = bill.currency.filter(|_| !bill.lines.is_empty()) {
+        let terms = run.contract.items.first().map(|item| &item.terms.collection);
+        let days = terms.and_then(|terms| std::num::NonZeroU32::new(terms.due_after_days));
+        let due_at = days.map_or(Some(now), |days| {
+            Interval::Days(days).after(now, draft.account.time_zone)
+        });
+        let issued = InvoiceIssued {
+            invoice: bill.invoice.clone(),
+            amount_due: Money::new(amount_due, currency),
+            applied_balance,
+            tax: 0,
+            lines: bill.lines.clone(),
+            subscription: Some(bill.subscription.clone()),
+            due_at,
+        };
+        draft.record(now, InvoicesEvent::InvoiceIssued(issued));
+        if amount_due == 0 {
+            let paid = InvoicePaid {
+                invoice: bill.invoice.clone(),
+                amount: Money::new(0, currency),
+                paid_off_stripe: 0,
+            };
+            draft.record(now, InvoicesEvent::InvoicePaid(paid));
+        }
+    }
+    for grant in &taken_from {
+        draft.reconcile_by(grant, now);
+    }
+    if amount_due == 0 || gives == Gives::AtOnce {
+        give(draft, &bill.lines, now);
+    }
+}
+
+/// Give the lots of lines that were not given yet. One that is given after its period is over expires with it.
+fn give(draft: &mut Draft<'_>, lines: &[InvoiceLine], now: Timestamp) {
+    for granted in lines
+        .iter()
+        .filter_map(|line| Some((line.credits.as_deref()?, line)))
+    {
+        let (granted, line) = granted;
+        if draft.account.credits.lot(&granted.grant).is_some() {
+            continue;
+        }
+        let over = granted.expires_at.is_some_and(|end| end <= now);
+        let effective_at = if over {
+            line.period_start
+        } else {
+            now.max(line.period_start)
+        };
+        draft.record(effective_at, CreditsEvent::CreditsGranted(granted.clone()));
+        draft.reconcile_by(&granted.grant, now);
+    }
+}
+
+/// Judge a command to an invoice.
+pub(super) fn judge(draft: &mut Draft<'_>, command: &InvoiceCommand) -> Result<(), AccountRefusal> {
+    let (invoice, subscription) = ours(&draft.account, command.invoice())?;
+    match command {
+        InvoiceCommand::Pay(command) => pay(draft, command, &open(invoice)?, &subscription),
+        InvoiceCommand::RecordPaymentFailure(_) => collection::fail(draft, &open(invoice)?, &subscription),
+        InvoiceCommand::Void(_) => {
+            close(
+                draft,
+                &open(invoice)?,
+                &subscription,
+                InvoicesEvent::InvoiceVoided,
+            );
+            Ok(())
+        }
+        InvoiceCommand::WriteOff(_) => {
+            close(
+                draft,
+                &open(invoice)?,
+                &subscription,
+                InvoicesEvent::InvoiceWrittenOff,
+            );
+            Ok(())
+        }
+        InvoiceCommand::Credit(command) => credit(draft, command, &invoice, &subscription),
+    }
+}
+
+fn group_of<'a>(account: &'a Account, invoice: &InvoiceId) -> Option<&'a Group> {
+    account.groups.get(&GroupId(format!("inv:{invoice}")))
+}
+
+/// An invoice of Tallybook's, and the subscription it bills.
+fn ours(account: &Account, id: &InvoiceId) -> Result<(InvoiceView, SubscriptionId), SubscriptionRefusal> {
+    let found = group_of(account, id).and_then(view);
+    let invoice = found.ok_or_else(|| SubscriptionRefusal::InvoiceNotFound(id.clone()))?;
+    match invoice.subscription.clone() {
+        Some(subscription) => Ok((invoice, subscription)),
+        None => Err(SubscriptionRefusal::ManagedByStripe { id: id.to_string() }),
+    }
+}
+
+fn open(invoice: InvoiceView) -> Result<InvoiceView, SubscriptionRefusal> {
+    if invoice.status == InvoiceStatus::Open {
+        return Ok(invoice);
+    }
+    Err(SubscriptionRefusal::InvoiceNotOpen {
+        invoice: invoice.invoice,
+        status: invoice.status,
+    })
+}
+
+fn pay(
+    draft: &mut Draft<'_>,
+    command: &PayInvoice,
+    invoice: &InvoiceView,
+    subscription: &SubscriptionId,
+) -> Result<(), AccountRefusal> {
+    let due = Money::new(invoice.amount_remaining, invoice.currency);
+    if command.amount.is_some_and(|amount| amount != due) {
+        return Err(SubscriptionRefusal::AmountMismatch { due }.into());
+    }
+    let lots = invoice.lines.iter().filter_map(|line| line.credits.as_ref());
+    let missing = lots.filter(|lot| draft.account.credits.lot(&lot.grant).is_none());
+    check_capacity(&draft.account, missing.map(|lot| lot.units))?;
+    let paid = InvoicePaid {
+        invoice: invoice.invoice.clone(),
+        amount: due,
+        paid_off_stripe: if command.through_stripe { 0 } else { due.minor },
+    };
+    let now = draft.at;
+    draft.record(now, InvoicesEvent::InvoicePaid(paid));
+    give(draft, &invoice.lines, now);
+    collection::settled(draft, subscription, &invoice.invoice, true);
+    draft.write_due();
+    Ok(())
+}
+
+/// Void an open invoice, or give it up. If it billed the last change of its subscription, that change is taken back.
+fn close(
+    draft: &mut Draft<'_>,
+    invoice: &InvoiceView,
+    subscription: &SubscriptionId,
+    told: fn(InvoiceRelief) -> InvoicesEvent,
+) {
+    let now = draft.at;
+    let run = Running::of(&draft.account, subscription).ok();
+    let undoes = |run: &Running| {
+        let undo = run.contract.undo.as_ref();
+        undo.is_some_and(|undo| undo.invoice == invoice.invoice)
+    };
+    match run.filter(undoes) {
+        Some(mut run) => collection::roll_back(draft, &mut run, now, told),
+        None => {
+            relieve(draft, &invoice.invoice, now, told, false);
+            collection::settled(draft, subscription, &invoice.invoice, false);
+        }
+    }
+    draft.write_due();
+}
+
+/// Take back what is left of an open invoice, and bring the lots it gave or took from in line.
+pub(super) fn relieve(
+    draft: &mut Draft<'_>,
+    id: &InvoiceId,
+    now: Timestamp,
+    told: fn(InvoiceRelief) -> InvoicesEvent,
+    rolls_back: bool,
+) {
+    let Some(group) = group_of(&draft.account, id) else {
+        return;
+    };
+    let Some(invoice) = view(group) else { return };
+    let lines = left_of_lines(&invoice, group);
+    let relief = InvoiceRelief {
+        invoice: id.clone(),
+        amount: Money::new(invoice.amount_remaining, invoice.currency),
+        applied_balance: invoice.applied_balance,
+        tax: invoice.tax,
+        lines: lines.into_iter().filter(|relief| relief.amount != 0).collect(),
+        rolls_back,
+    };
+    draft.record(now, told(relief));
+    reconcile_lots(draft, &invoice.lines, now);
+}
+
+fn reconcile_lots(draft: &mut Draft<'_>, lines: &[InvoiceLine], now: Timestamp) {
+    let lots: BTreeSet<GrantId> = lines.iter().flat_map(InvoiceLine::lots).cloned().collect();
+    for grant in &lots {
+        draft.reconcile_by(grant, now);
+    }
+}
+
+/// What of each line was not credited yet.
+fn left_of_lines(invoice: &InvoiceView, group: &Group) -> Vec<LineRelief> {
+    let credited = |line: &InvoiceLine| -> i64 {
+        let reliefs = credit_notes(group).flat_map(|note| &note.lines);
+        let of_line = reliefs.filter(|relief| relief.line == line.line);
+        of_line.map(|relief| relief.amount).sum()
+    };
+    let left = invoice.lines.iter().map(|line| LineRelief {
+        line: line.line.clone(),
+        amount: line.amount - credited(line),
+    });
+    left.collect()
+}
+
+fn credit(
+    draft: &mut Draft<'_>,
+    command: &CreditInvoice,
+    invoice: &InvoiceView,
+    subscription: &SubscriptionId,
+) -> Result<(), AccountRefusal> {
+    if !matches!(invoice.status, InvoiceStatus::Open | InvoiceStatus::Paid) {
+        open(invoice.clone())?;
+    }
+    let note_key = crate::identity::NaturalKey(format!("cn:{}", command.credit_note));
+    if draft
+        .account
+        .groups
+        .values()
+        .any(|group| group.facts.contains_key(&note_key))
+    {
+        return Err(SubscriptionRefusal::CreditNoteExists(command.credit_note.clone()).into());
+    }
+    let group = group_of(&draft.account, &invoice.invoice)
+        .cloned()
+        .unwrap_or_default();
+    let left = left_of_lines(invoice, &group);
+    let creditable = (invoice.total - invoice.amount_credited).max(0);
+    let exceeds = || SubscriptionRefusal::CreditExceedsInvoice {
+        creditable: Money::new(creditable, invoice.currency),
+    };
+    let lines = if command.lines.is_empty() {
+        let amount = command.amount.map_or(creditable, |amount| amount.minor);
+        let weights: Vec<i64> = left.iter().map(|line| line.amount.max(0)).collect();
+        if !(1..=creditable).contains(&amount) {
+            return Err(exceeds().into());
+        }
+        let parts = largest_remainder(amount, &weights);
+        let named = left.iter().zip(parts).map(|(line, amount)| LineRelief {
+            line: line.line.clone(),
+            amount,
+        });
+        named.filter(|relief| relief.amount > 0).collect()
+    } else {
+        command.lines.clone()
+    };
+    let fits = |relief: &LineRelief| {
+        let of_line: i64 = left
+            .iter()
+            .filter(|l| l.line == relief.line)
+            .map(|l| l.amount)
+            .sum();
+        let asked = lines.iter().filter(|l| l.line == relief.line);
+        relief.amount > 0 && asked.map(|l| i128::from(l.amount)).sum::<i128>() <= i128::from(of_line)
+    };
+    let amount: i128 = lines.iter().map(|relief| i128::from(relief.amount)).sum();
+    let amount = i64::try_from(amount)
+        .ok()
+        .filter(|amount| (1..=creditable).contains(amount));
+    let told = command.amount.map(|amount| amount.minor);
+    let Some(amount) = amount.filter(|sum| told.is_none_or(|told| told == *sum) && lines.iter().all(fits))
+    else {
+        return Err(exceeds().into());
+    };
+    if command
+        .amount
+        .is_some_and(|amount| amount.currency != invoice.currency)
+    {
+        let found = command.amount.map_or(invoice.currency, |amount| amount.currency);
+        let expected = invoice.currency;
+        return Err(SubscriptionRefusal::CurrencyMismatch { expected, found }.into());
+    }
+    let to_receivable = amount.min(invoice.amount_remaining);
+    let rest = amount - to_receivable;
+    let (to_balance, off_stripe) = match command.to {
+        CreditTo::Balance => (rest, 0),
+        CreditTo::Refund => (0, rest),
+    };
+    let note = CreditNoteIssued {
+        credit_note: command.credit_note.clone(),
+        invoice: invoice.invoice.clone(),
+        amount: Money::new(amount, invoice.currency),
+        tax: 0,
+        to_receivable,
+        to_balance,
+        to_refund: 0,
+        off_stripe,
+        lines,
+    };
+    let now = draft.at;
+    draft.record(now, InvoicesEvent::CreditNoteIssued(note));
+    reconcile_lots(draft, &invoice.lines, now);
+    if invoice.status == InvoiceStatus::Open && to_receivable == invoice.amount_remaining {
+        collection::settled(draft, subscription, &invoice.invoice, false);
+        draft.write_due();
+    }
+    Ok(())
+}
+
+impl Account {
+    /// An invoice as its facts leave it.
+    pub fn invoice(&self, invoice: &InvoiceId) -> Option<InvoiceView> {
+        group_of(self, invoice).and_then(view)
+    }
+
+    /// Every invoice, Stripe's among them, in the order they were issued.
+    pub fn invoices(&self) -> Vec<InvoiceView> {
+        let mut invoices: Vec<InvoiceView> = self.groups.values().filter_map(view).collect();
+        invoices.sort_by(|a, b| (a.issued_at, &a.invoice).cmp(&(b.issued_at, &b.invoice)));
+        invoices
+    }
+
+    /// What the customer has on the balance that Tallybook's invoices draw on: minor units of a currency.
+    pub fn customer_balance(&self, currency: crate::money::Currency) -> i64 {
+        customer_balance(self.groups.values(), currency)
+    }
+}

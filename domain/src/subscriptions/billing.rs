@@ -1,0 +1,186 @@
+//! From items to lines: what a whole period costs and gives, and what a change within one does.
+
+use std::collections::BTreeSet;
+
+use super::invoice_event::{InvoiceLine, LineClawback, LineItem};
+use super::proration::{nanoseconds, prorate, share};
+use super::terms::ContractItem;
+use crate::Timestamp;
+use crate::calendar::{Period, Schedule};
+use crate::credits::{CreditsGranted, GrantSource};
+use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
+use crate::money::{Currency, Money};
+use crate::quantity::Units;
+
+/// The lines of an invoice to be issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bill {
+    /// Whose.
+    pub(crate) subscription: SubscriptionId,
+    /// Its id, from the subscription and the bill's number.
+    pub(crate) invoice: InvoiceId,
+    /// What it is in; none if nothing on it costs anything, and nothing is issued.
+    pub(crate) currency: Option<Currency>,
+    /// What it is for.
+    pub(crate) lines: Vec<InvoiceLine>,
+    number: u32,
+}
+
+/// The period of a schedule that an instant is in, if its length can be counted.
+pub(crate) fn whole_period(schedule: &Schedule, instant: Timestamp) -> Option<Period> {
+    let period = schedule.period_at(instant)?;
+    nanoseconds(period.start, period.end).filter(|length| *length > 0)?;
+    Some(period)
+}
+
+impl Bill {
+    /// An empty one.
+    pub(crate) fn new(subscription: &SubscriptionId, number: u32, currency: Option<Currency>) -> Self {
+        Self {
+            subscription: subscription.clone(),
+            invoice: InvoiceId(format!("in_{subscription}_{number}")),
+            currency,
+            lines: Vec::new(),
+            number,
+        }
+    }
+
+    /// A line for a time of an item.
+    fn line(&mut self, id: String, item: &ContractItem, amount: i64, service: Period) -> &mut InvoiceLine {
+        let of = LineItem {
+            item: item.item.clone(),
+            plan: item.terms.plan.clone(),
+            quantity: item.quantity,
+        };
+        self.lines.push(InvoiceLine {
+            subscription: Some(self.subscription.clone()),
+            of: Some(of),
+            ..InvoiceLine::plain(id, amount, service)
+        });
+        self.lines.last_mut().expect("just pushed")
+    }
+
+    /// A charge, with the lot it gives; the item remembers that lot.
+    fn charge(&mut self, id: String, item: &mut ContractItem, amount: i64, units: Units, service: Period) {
+        item.grant = units.is_positive().then(|| {
+            GrantId(format!(
+                "grant_{}_{}_{}",
+                self.subscription, item.item, self.number
+            ))
+        });
+        let cost = self.currency.and_then(|currency| {
+            let minor = item.credits_share(amount, currency);
+            (minor > 0).then(|| Money::new(minor, currency))
+        });
+        let lot = item.grant.clone().map(|grant| CreditsGranted {
+            grant,
+            unit: item.terms.unit.clone(),
+            units,
+            source: GrantSource::Plan,
+            cost,
+            priority: 0,
+            expires_at: Some(service.end),
+            purchase: None,
+            invoice_line: cost.map(|_| id.clone()),
+            group: Some(GroupId(format!("inv:{}", self.invoice))),
+            reference: None,
+        });
+        self.line(id, item, amount, service).credits = lot.map(Box::new);
+    }
+}
+
+/// A whole period of every item.
+pub(crate) fn period_bill(mut bill: Bill, items: &mut [ContractItem], period: Period) -> Bill {
+    for item in items {
+        let (id, amount, units) = (
+            format!("{}:{}", bill.invoice, item.item),
+            item.amount,
+            item.credits,
+        );
+        bill.charge(id, item, amount, units, period);
+    }
+    bill
+}
+
+/// What a change at `at` does to the rest of the period: the unused time of what ran is credited, and with it goes the
+/// same share of its credits; the same time of what is to run is charged, and gives its share. What runs on is left
+/// alone. Gives the bill and the period's new residual.
+pub(crate) fn proration_bill(
+    mut bill: Bill,
+    old: &[ContractItem],
+    new: &mut [ContractItem],
+    (at, period): (Timestamp, Period),
+    residual: i64,
+) -> (Bill, i64) {
+    let length = nanoseconds(period.start, period.end).expect("a period's length was counted when it began");
+    let rest = nanoseconds(at, period.end).unwrap_or(0).min(length);
+    let service = Period {
+        start: at,
+        end: period.end,
+    };
+    let named = |items: &[ContractItem], name: &str| items.iter().position(|item| item.item == name);
+    let names: BTreeSet<String> = old
+        .iter()
+        .chain(new.iter())
+        .map(|item| item.item.clone())
+        .collect();
+    let mut pairs = Vec::new();
+    for name in &names {
+        let (was, is) = (named(old, name), named(new, name));
+        match (was, is) {
+            (Some(was), Some(is)) if old[was].runs_on_as(&new[is]) => {
+                new[is].grant.clone_from(&old[was].grant);
+            }
+            pair => pairs.push(pair),
+        }
+    }
+    let whole: Vec<i64> = pairs
+        .iter()
+        .flat_map(|(was, is)| [was.map(|was| -old[was].amount), is.map(|is| new[is].amount)])
+        .flatten()
+        .collect();
+    let prorated = prorate(&whole, rest, length, residual);
+    let mut amounts = prorated.amounts.into_iter();
+    let mut next = || amounts.next().expect("an amount for every line");
+    for (was, is) in pairs {
+        if let Some(was) = was {
+            credit_unused(&mut bill, &old[was], next(), service, (rest, length));
+        }
+        if let Some(is) = is {
+            let (id, amount) = (format!("{}:{}:rest", bill.invoice, new[is].item), next());
+            let units = share(new[is].credits, rest, length);
+            bill.charge(id, &mut new[is], amount, units, service);
+        }
+    }
+    for line in &mut bill.lines {
+        line.proration = true;
+    }
+    (bill, prorated.residual)
+}
+
+/// What a change to another interval does: the unused time of what ran is credited, and a whole period of what is to
+/// run begins.
+pub(crate) fn replacement_bill(
+    mut bill: Bill,
+    old: &[ContractItem],
+    new: &mut [ContractItem],
+    (at, ended, begun): (Timestamp, Period, Period),
+    residual: i64,
+) -> Bill {
+    let (credited, _) = proration_bill(bill.clone(), old, &mut [], (at, ended), residual);
+    bill.lines = credited.lines;
+    period_bill(bill, new, begun)
+}
+
+fn credit_unused(
+    bill: &mut Bill,
+    item: &ContractItem,
+    amount: i64,
+    service: Period,
+    (rest, length): (i64, i64),
+) {
+    let units = share(item.credits, rest, length);
+    let revokes = item.grant.clone().filter(|_| units.is_positive());
+    let id = format!("{}:{}:unused", bill.invoice, item.item);
+    bill.line(id, item, amount, service).revokes = revokes.map(|grant| LineClawback { grant, units });
+}
