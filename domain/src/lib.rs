@@ -13,6 +13,7 @@ pub mod credits;
 pub mod entitlements;
 mod event_family;
 pub mod identity;
+pub mod items;
 pub mod money;
 pub mod postings;
 pub mod purchases;

@@ -13,6 +13,7 @@ mod events;
 mod failures;
 mod feature_use;
 mod health;
+mod items;
 mod ledger;
 mod reports;
 mod strict_json;
@@ -50,6 +51,7 @@ fn v1() -> Router<AppState> {
         .merge(catalog::router())
         .merge(check::router())
         .merge(events::router())
+        .merge(items::router())
         .merge(ledger::router())
         .merge(reports::router())
         .merge(crate::stripe::router())

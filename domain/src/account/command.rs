@@ -8,6 +8,7 @@ use crate::credits::{CreditsGranted, GrantSource};
 use crate::identity::SubscriptionId;
 use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, UnitCode};
 use crate::money::Money;
+use crate::purchases::PurchaseCommand;
 use crate::quantity::Units;
 use crate::subscriptions::{InvoiceCommand, SubscriptionCommand, SubscriptionState};
 use crate::trials::{TrialCommand, TrialState};
@@ -28,6 +29,8 @@ pub enum AccountCommand {
     Capture(CaptureHold),
     /// Give held credits back.
     Release(ReleaseHold),
+    /// Something about a purchase that Tallybook drives.
+    Purchase(PurchaseCommand),
     /// Say that a Stripe customer is this account.
     LinkCustomer(String),
     /// Bring what Stripe says in line with what the stream says.

@@ -3,6 +3,7 @@
 use super::command::{AccountCommand, CaptureHold, GrantCredits, OpenAccount};
 use super::draft::Draft;
 use super::event::{AccountEvent, AccountLifeEvent, AccountOpened, CustomerLinked};
+use super::purchases;
 use super::refusal::AccountRefusal;
 use super::settle::settle;
 use super::state::Account;
@@ -61,6 +62,7 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
             give_back(draft, event);
             Ok(())
         }
+        AccountCommand::Purchase(command) => purchases::judge(draft, command),
         AccountCommand::LinkCustomer(customer) => link(draft, customer),
         AccountCommand::Settle(settlement) => {
             // A settlement that tells nothing new is refused as such even if something else was due: what is due is

@@ -7,7 +7,7 @@ use crate::aggregate::{DecodeError, Event, Timestamp};
 use crate::credits::CreditsEvent;
 use crate::event_family::event_family;
 use crate::identity::{AccountId, NaturalKey};
-use crate::purchases::PurchasesEvent;
+use crate::purchases::{PurchaseLifeEvent, PurchasesEvent};
 use crate::subscriptions::{InvoicesEvent, SubscriptionsEvent};
 use crate::trials::TrialsEvent;
 
@@ -106,6 +106,8 @@ pub enum AccountFact {
     Credits(CreditsEvent),
     /// To a payment.
     Purchases(PurchasesEvent),
+    /// To a purchase before its payment.
+    PurchaseLife(PurchaseLifeEvent),
     /// To an invoice.
     Invoices(InvoicesEvent),
     /// To a subscription.
@@ -147,6 +149,7 @@ sum_of_families! {
     Life(AccountLifeEvent),
     Credits(CreditsEvent),
     Purchases(PurchasesEvent),
+    PurchaseLife(PurchaseLifeEvent),
     Invoices(InvoicesEvent),
     Subscriptions(SubscriptionsEvent),
     Trials(TrialsEvent),

@@ -10,6 +10,7 @@ mod event;
 mod invoices;
 mod plan_change;
 mod preview;
+mod purchases;
 mod refusal;
 mod settle;
 mod state;

@@ -4,6 +4,7 @@ use crate::Timestamp;
 use crate::aggregate::Refusal;
 use crate::entitlements::EntitlementRefusal;
 use crate::identity::{GrantId, HoldId};
+use crate::purchases::PurchaseRefusal;
 use crate::quantity::Units;
 use crate::subscriptions::SubscriptionRefusal;
 
@@ -77,6 +78,9 @@ pub enum AccountRefusal {
     /// A hold must have an end in the calendar.
     #[error("a hold's time must be positive and end in the calendar")]
     InvalidHoldTime,
+    /// Of a purchase.
+    #[error(transparent)]
+    Purchase(#[from] PurchaseRefusal),
     /// Stripe's words contradict each other in a way that has no booking.
     #[error("{0}")]
     Unbookable(String),
@@ -100,6 +104,7 @@ impl Refusal for AccountRefusal {
             Self::HoldEnded { .. } => "hold_ended",
             Self::CaptureExceedsHold { .. } => "capture_exceeds_hold",
             Self::InvalidHoldTime => "hold_time_invalid",
+            Self::Purchase(refusal) => refusal.code(),
             Self::Unbookable(_) => "unbookable",
         }
     }

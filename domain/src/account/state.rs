@@ -10,8 +10,8 @@ use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
 use crate::Timestamp;
 use crate::credits::{Credits, CreditsEvent};
 use crate::entitlements::Usage;
-use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, SubscriptionId};
-use crate::purchases::PurchasesEvent;
+use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, PaymentId, SubscriptionId};
+use crate::purchases::{PurchaseState, PurchasesEvent};
 use crate::subscriptions::{InvoiceLine, InvoicesEvent, SubscriptionState, SubscriptionsEvent};
 use crate::trials::{TrialState, TrialsEvent};
 
@@ -25,6 +25,7 @@ pub struct Account {
     pub(super) last_at: Option<Timestamp>,
     pub(super) credits: Credits,
     pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) purchases: BTreeMap<PaymentId, PurchaseState>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionState>,
     pub(super) trials: BTreeMap<SubscriptionId, TrialState>,
     usage: Usage,
@@ -105,6 +106,7 @@ impl Account {
                 self.credits.evolve(credits, event.effective_at);
             }
             AccountFact::Purchases(fact) => self.stand(Fact::Purchases(fact.clone()), event.effective_at),
+            AccountFact::PurchaseLife(life) => self.fold_purchase(life, event.effective_at),
             AccountFact::Invoices(fact) => self.stand(Fact::Invoices(fact.clone()), event.effective_at),
             AccountFact::Subscriptions(change) => self.fold_subscription(change),
             AccountFact::Trials(change) => self.fold_trial(change),

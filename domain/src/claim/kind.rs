@@ -11,8 +11,6 @@ pub enum ClaimKind {
     StripeCustomer,
     /// What a trial is given once for: a card, a device, a person.
     TrialFingerprint,
-    /// A thing sold once.
-    Item,
 }
 
 impl ClaimKind {
@@ -22,7 +20,6 @@ impl ClaimKind {
             Self::ExternalId => "external-id",
             Self::StripeCustomer => "stripe-customer",
             Self::TrialFingerprint => "trial-fingerprint",
-            Self::Item => "item",
         }
     }
 

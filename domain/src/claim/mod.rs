@@ -1,7 +1,7 @@
 //! Claims: uniqueness beyond one account.
 //!
 //! A claim is a stream of its own whose first event can be written once: an external id, a Stripe customer, a trial's
-//! fingerprint, a thing sold once. It is appended in one unit with the account's events that need it.
+//! fingerprint. It is appended in one unit with the account's events that need it.
 
 mod event;
 mod kind;

@@ -5,7 +5,7 @@
 //!
 //! | row | what | money | units |
 //! |---|---|---|---|
-//! | 0 | cash received | 1110 / 2135\[account\] | |
+//! | 0 | cash received | 1110 (outside Stripe: 1010) / 2135\[account\] | |
 //! | 1 | credits bought | 2135 gross / 2110\[grant\] net, 2210 tax | U100 / U900 |
 //! | 3, 17 | invoice issued; paid | 1210\[invoice\] / 2120\[line\], 2210; 2135 (off Stripe: 1010) / 1210 | |
 //! | 4, 4c, 31 | gift; concession; opening balance | none; 4140 / 2110; 3010 / 2110 | U100 / U900 |
@@ -13,7 +13,7 @@
 //! | 6 | use of credits; of held ones | 2110\[grant\] slice / 4010 | U910 / U100; U910 / U110 |
 //! | 9, 10 | expiry | 2110\[grant\] rest / 4040 | U920 / U100 |
 //! | 11, 12 | refund, and the clawback of what is unused | 4110, 2210 / 2140\[refund\]; 2110 / 4110 | U930 / U100, U940 |
-//! | 13 | refund paid; returned the inverse | 2140\[refund\] / 1110 | |
+//! | 13 | refund paid; returned the inverse | 2140\[refund\] / 1110 (outside Stripe: 1010) | |
 //! | 14, 15 | disputed funds withdrawn; reinstated the inverse | 1130\[dispute\], 5020 / 1110 | U110 / U100, U940 |
 //! | 16 | dispute lost, and the clawback of what is unused | 4120 / 1130\[dispute\]; 2110 / 4120 | U930 / U100, U940 |
 //! | 17b | credits of a plan | 2120\[line\] / 2110\[grant\] | U100 / U900 |
@@ -96,6 +96,7 @@ fn lines_of(account: &AccountId, fact: &AccountFact) -> Option<Lines> {
         AccountFact::Purchases(event) => purchases::lines(account, event),
         AccountFact::Invoices(event) => Some(invoices::lines(account, event)),
         // A plan's state moves nothing: its invoices and grants do, by events of their own.
-        AccountFact::Subscriptions(_) | AccountFact::Trials(_) => None,
+        // Nor does a purchase before it is paid.
+        AccountFact::Subscriptions(_) | AccountFact::Trials(_) | AccountFact::PurchaseLife(_) => None,
     }
 }

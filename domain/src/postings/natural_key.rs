@@ -13,6 +13,7 @@ pub fn natural_key(event: &AccountEvent) -> Option<NaturalKey> {
     match &event.fact {
         AccountFact::Life(AccountLifeEvent::FactReversed(e)) => Some(e.original.natural_key()),
         AccountFact::Life(AccountLifeEvent::AccountOpened(_) | AccountLifeEvent::CustomerLinked(_))
+        | AccountFact::PurchaseLife(_)
         | AccountFact::Subscriptions(_)
         | AccountFact::Trials(_) => None,
         AccountFact::Credits(e) => Some(NaturalKey(of_credits(e))),

@@ -1,13 +1,13 @@
 //! What payments, refunds and disputes do to the books.
 
 use super::LedgerAccount::{
-    ContraDisputes, ContraRefunds, ContractCredits, DisputeFees, DisputedFunds, RefundsPayable,
+    Bank, ContraDisputes, ContraRefunds, ContractCredits, DisputeFees, DisputedFunds, RefundsPayable,
     StripeBalance, TaxPayable, UnappliedCash,
 };
-use super::Lines;
+use super::{LedgerAccount, Lines};
 use crate::identity::AccountId;
 use crate::purchases::{
-    CashReceived, DisputeClosed, DisputeFunds, PurchasePaid, PurchasesEvent, Refund, RefundMoney,
+    CashReceived, Channel, DisputeClosed, DisputeFunds, PurchasePaid, PurchasesEvent, Refund, RefundMoney,
 };
 
 /// The lines of an event of the purchases family; none where no money moves by it.
@@ -27,11 +27,19 @@ pub(super) fn lines(account: &AccountId, event: &PurchasesEvent) -> Option<Lines
     }
 }
 
+/// Where money of a channel is.
+fn held_at(channel: &Channel) -> LedgerAccount {
+    match channel {
+        Channel::Stripe => StripeBalance,
+        Channel::Bank { .. } => Bank,
+    }
+}
+
 /// Row 0.
 fn cash_received(account: &AccountId, cash: &CashReceived) -> Lines {
     let mut lines = Lines::default();
     let commodity = cash.amount.currency.code();
-    lines.debit(StripeBalance, "", commodity, cash.amount.minor);
+    lines.debit(held_at(&cash.channel), "", commodity, cash.amount.minor);
     lines.credit(UnappliedCash, account.as_str(), commodity, cash.amount.minor);
     lines
 }
@@ -63,7 +71,7 @@ fn refund_paid(refund: &RefundMoney) -> Lines {
     let mut lines = Lines::default();
     let commodity = refund.amount.currency.code();
     lines.debit(RefundsPayable, &refund.refund, commodity, refund.amount.minor);
-    lines.credit(StripeBalance, "", commodity, refund.amount.minor);
+    lines.credit(held_at(&refund.channel), "", commodity, refund.amount.minor);
     lines
 }
 

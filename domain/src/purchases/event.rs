@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::event_family::event_family;
 use crate::identity::{GrantId, PaymentId, UnitCode};
 use crate::money::Money;
+use crate::purchases::Channel;
 use crate::quantity::Units;
 
 event_family! {
     /// The life of a payment: cash, what it bought, what was given back.
     PurchasesEvent {
-        /// Money arrived, whatever for: the only way cash from Stripe enters the books.
+        /// Money arrived, whatever for: the only way a payment's cash enters the books.
         CashReceived(CashReceived) = "CashReceived" v 1,
         /// The payment bought credits.
         PurchasePaid(PurchasePaid) = "PurchasePaid" v 1,
@@ -40,6 +41,9 @@ pub struct CashReceived {
     pub payment: PaymentId,
     /// Gross, before Stripe's fee.
     pub amount: Money,
+    /// Which way it came.
+    #[serde(default, skip_serializing_if = "Channel::is_stripe")]
+    pub channel: Channel,
 }
 
 /// A credit pack was paid (`purchase:<payment>`).
@@ -66,7 +70,7 @@ pub struct PurchasePaid {
 /// A refund (`refund:<re>`), or that it failed (`refund-failed:<re>`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// Stripe's refund id.
+    /// Its id: Stripe's, or ours.
     pub refund: String,
     /// The payment it gives back.
     pub payment: PaymentId,
@@ -86,6 +90,9 @@ pub struct RefundMoney {
     pub payment: PaymentId,
     /// How much.
     pub amount: Money,
+    /// Which way it went.
+    #[serde(default, skip_serializing_if = "Channel::is_stripe")]
+    pub channel: Channel,
 }
 
 /// A dispute began (`dispute:<dispute>`).

@@ -8,8 +8,8 @@ use crate::credits::{CreditsGranted, GrantSource};
 use crate::identity::{GrantId, GroupId, PaymentId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::purchases::{
-    CashReceived, DisputeClosed, DisputeFunds, DisputeOpened, DisputeOutcome, PurchasePaid, PurchasesEvent,
-    Refund, RefundMoney,
+    CashReceived, Channel, DisputeClosed, DisputeFunds, DisputeOpened, DisputeOutcome, PurchasePaid,
+    PurchasesEvent, Refund, RefundMoney,
 };
 use crate::quantity::Units;
 
@@ -142,6 +142,7 @@ impl Payment {
         let cash = PurchasesEvent::CashReceived(CashReceived {
             payment: self.id.clone(),
             amount: usd(self.gross),
+            channel: Channel::Stripe,
         });
         let paid = PurchasesEvent::PurchasePaid(PurchasePaid {
             payment: self.id.clone(),
@@ -178,6 +179,7 @@ impl Payment {
             refund,
             payment: self.id.clone(),
             amount: usd(given.amount),
+            channel: Channel::Stripe,
         };
         let mut facts = vec![
             (given.at, PurchasesEvent::RefundRecorded(recorded.clone())),

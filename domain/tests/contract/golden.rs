@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tallybook_domain::account::AccountEvent;
 use tallybook_domain::catalog::CatalogEvent;
 use tallybook_domain::claim::ClaimEvent;
+use tallybook_domain::items::ItemEvent;
 use tallybook_domain::treasury::TreasuryEvent;
 use tallybook_domain::{DecodeError, Event};
 
@@ -14,6 +15,7 @@ pub(crate) enum AnyEvent {
     Account(AccountEvent),
     Catalog(CatalogEvent),
     Claim(ClaimEvent),
+    Item(ItemEvent),
     Treasury(TreasuryEvent),
 }
 
@@ -47,6 +49,9 @@ pub(crate) fn decode(name: &str, version: u32, payload: &str) -> Result<AnyEvent
     if is_of(Box::new(ClaimEvent::contract())) {
         return ClaimEvent::decode(name, version, payload).map(AnyEvent::Claim);
     }
+    if is_of(Box::new(ItemEvent::contract())) {
+        return ItemEvent::decode(name, version, payload).map(AnyEvent::Item);
+    }
     if is_of(Box::new(TreasuryEvent::contract())) {
         return TreasuryEvent::decode(name, version, payload).map(AnyEvent::Treasury);
     }
@@ -58,6 +63,7 @@ pub(crate) fn contract() -> impl Iterator<Item = (&'static str, u32)> {
     AccountEvent::contract()
         .chain(CatalogEvent::contract())
         .chain(ClaimEvent::contract())
+        .chain(ItemEvent::contract())
         .chain(TreasuryEvent::contract())
 }
 

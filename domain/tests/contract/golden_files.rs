@@ -20,6 +20,7 @@ fn encode(event: &AnyEvent) -> (String, &'static str, u32) {
         AnyEvent::Account(e) => of(e),
         AnyEvent::Catalog(e) => of(e),
         AnyEvent::Claim(e) => of(e),
+        AnyEvent::Item(e) => of(e),
         AnyEvent::Treasury(e) => of(e),
     }
 }

@@ -95,6 +95,7 @@ impl<'a> Changes<'a> {
             AccountFact::Life(AccountLifeEvent::FactReversed(_))
             | AccountFact::Credits(_)
             | AccountFact::Purchases(_)
+            | AccountFact::PurchaseLife(_)
             | AccountFact::Invoices(_) => {}
         }
     }

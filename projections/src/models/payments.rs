@@ -107,6 +107,8 @@ impl<'a> Changes<'a> {
             }
             AccountFact::Life(_)
             | AccountFact::Credits(_)
+            // Until it is paid there is no payment to show.
+            | AccountFact::PurchaseLife(_)
             | AccountFact::Invoices(_)
             | AccountFact::Subscriptions(_)
             | AccountFact::Trials(_) => {}

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tallybook_domain::Aggregate;
 use tallybook_domain::account::{Account, AccountEvent, AccountFact, Fact};
 use tallybook_domain::credits::CreditsEvent;
+use tallybook_domain::purchases::PurchaseLifeEvent;
 
 use super::ledger::{Ledger, Owner, check_entry};
 use super::{Check, Finding, rows};
@@ -148,7 +149,14 @@ fn told_twice(folded: &mut Folded, event: &AccountEvent) -> Option<String> {
             };
             return (!folded.uses.insert(id.clone())).then_some(id);
         }
-        AccountFact::Life(_) | AccountFact::Subscriptions(_) | AccountFact::Trials(_) => return None,
+        AccountFact::PurchaseLife(PurchaseLifeEvent::PurchaseStarted(started)) => {
+            let known = folded.state.purchase(&started.purchase)?;
+            return Some(format!("purchase {}", known.terms.purchase));
+        }
+        AccountFact::Life(_)
+        | AccountFact::PurchaseLife(_)
+        | AccountFact::Subscriptions(_)
+        | AccountFact::Trials(_) => return None,
     };
     let standing = folded.state.groups().get(&fact.group())?;
     let key = fact.natural_key();

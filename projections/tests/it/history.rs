@@ -12,8 +12,8 @@ use tallybook_domain::credits::{CreditsGranted, GrantSource};
 use tallybook_domain::identity::{AccountId, GrantId, GroupId, PaymentId, StreamId, TenantId, UnitCode};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::purchases::{
-    CashReceived, DisputeClosed, DisputeFunds, DisputeOpened, DisputeOutcome, PurchasePaid, PurchasesEvent,
-    Refund, RefundMoney,
+    CashReceived, Channel, DisputeClosed, DisputeFunds, DisputeOpened, DisputeOutcome, PurchasePaid,
+    PurchasesEvent, Refund, RefundMoney,
 };
 use tallybook_domain::quantity::Units;
 use tallybook_domain::subscriptions::{
@@ -390,6 +390,7 @@ impl Payment {
             PurchasesEvent::CashReceived(CashReceived {
                 payment: payment.clone(),
                 amount: euro(self.gross),
+                channel: Channel::Stripe,
             }),
             PurchasesEvent::PurchasePaid(PurchasePaid {
                 payment: payment.clone(),
@@ -412,6 +413,7 @@ impl Payment {
                 refund: refund.refund.clone(),
                 payment: payment.clone(),
                 amount: refund.amount,
+                channel: Channel::Stripe,
             };
             facts.push(PurchasesEvent::RefundRecorded(refund.clone()));
             facts.push(PurchasesEvent::RefundPaid(money.clone()));

@@ -6,7 +6,7 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::account::{DatedFact, Fact, GroupFacts};
 use tallybook_domain::identity::{GroupId, PaymentId};
 use tallybook_domain::money::Money;
-use tallybook_domain::purchases::{CashReceived, PurchasesEvent};
+use tallybook_domain::purchases::{CashReceived, Channel, PurchasesEvent};
 
 use super::history::{Histories, History};
 use super::money::{Purse, Unbookable, instant};
@@ -113,6 +113,7 @@ fn settle(id: &PaymentId, payment: &Payment<'_, '_>, prices: &Prices) -> Derived
                 let cash = CashReceived {
                     payment: id.clone(),
                     amount: paid.gross,
+                    channel: Channel::Stripe,
                 };
                 outcome.stand(PurchasesEvent::CashReceived(cash), paid.at);
             }

@@ -2,7 +2,7 @@
 
 use tallybook_domain::identity::PaymentId;
 use tallybook_domain::money::{Money, released};
-use tallybook_domain::purchases::{PurchasesEvent, Refund as RefundFact, RefundMoney};
+use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney};
 
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
@@ -60,6 +60,7 @@ fn settle_one(
         refund: said.id.clone(),
         payment: id.clone(),
         amount,
+        channel: Channel::Stripe,
     };
     outcome.stand(PurchasesEvent::RefundRecorded(fact.clone()), recorded_at);
     let was_paid = refund.first(shows_money_out);

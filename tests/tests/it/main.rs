@@ -4,6 +4,7 @@
 mod backup;
 mod books;
 mod embedded;
+mod items;
 mod kill;
 mod ledger;
 mod replaying;

@@ -8,6 +8,7 @@ mod holds;
 mod list;
 mod open;
 mod profile;
+mod purchases;
 mod show;
 
 use axum::Router;
@@ -32,6 +33,27 @@ pub(super) fn router() -> Router<AppState> {
         )
         .route("/accounts/{account}/debits", post(debits::debit))
         .route("/accounts/{account}/debits/batch", post(debits::batch))
+        .route(
+            "/accounts/{account}/purchases",
+            get(purchases::list).post(purchases::start),
+        )
+        .route("/accounts/{account}/purchases/{purchase}", get(purchases::show))
+        .route(
+            "/accounts/{account}/purchases/{purchase}/pay",
+            post(purchases::pay),
+        )
+        .route(
+            "/accounts/{account}/purchases/{purchase}/refund",
+            post(purchases::refund),
+        )
+        .route(
+            "/accounts/{account}/purchases/{purchase}/fail",
+            post(purchases::fail),
+        )
+        .route(
+            "/accounts/{account}/purchases/{purchase}/cancel",
+            post(purchases::cancel),
+        )
         .route("/accounts/{account}/holds", get(holds::list).post(holds::hold))
         .route("/accounts/{account}/holds/{hold}/capture", post(holds::capture))
         .route("/accounts/{account}/holds/{hold}/release", post(holds::release))

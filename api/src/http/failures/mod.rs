@@ -4,6 +4,7 @@
 //! as `internal`.
 
 mod entitlements;
+mod purchases;
 mod subscriptions;
 
 use axum::http::StatusCode;
@@ -124,6 +125,9 @@ impl From<AccountRefusal> for Problem {
         if let AccountRefusal::NotEntitled(refusal) = refusal {
             return refusal.into();
         }
+        if let AccountRefusal::Purchase(refusal) = refusal {
+            return refusal.into();
+        }
         let problem = Self::new(status_of(&refusal), refusal.code(), refusal.to_string());
         let named = |problem: Self, field: &str| problem.with("field", field);
         match refusal {
@@ -157,6 +161,7 @@ impl From<AccountRefusal> for Problem {
             | AccountRefusal::AccountExists
             | AccountRefusal::NoChange
             | AccountRefusal::NotEntitled(_)
+            | AccountRefusal::Purchase(_)
             | AccountRefusal::Unbookable(_) => problem,
         }
     }
@@ -164,6 +169,7 @@ impl From<AccountRefusal> for Problem {
 
 fn status_of(refusal: &AccountRefusal) -> StatusCode {
     match refusal {
+        AccountRefusal::Purchase(refusal) => purchases::status_of(refusal),
         AccountRefusal::AccountNotFound | AccountRefusal::HoldNotFound(_) => StatusCode::NOT_FOUND,
         AccountRefusal::InsufficientCredits { .. } | AccountRefusal::NotEntitled(_) => {
             StatusCode::PAYMENT_REQUIRED

@@ -3,6 +3,7 @@
 mod convergence;
 mod holds;
 mod limits;
+mod purchases;
 mod spending;
 mod subscriptions;
 
@@ -19,7 +20,7 @@ use crate::identity::{AccountId, GrantId, GroupId, PaymentId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::postings::{self, LedgerAccount};
 use crate::purchases::{
-    CashReceived, DisputeClosed, DisputeFunds, DisputeOutcome, PurchasePaid, PurchasesEvent, Refund,
+    CashReceived, Channel, DisputeClosed, DisputeFunds, DisputeOutcome, PurchasePaid, PurchasesEvent, Refund,
 };
 use crate::quantity::Units;
 
@@ -99,11 +100,15 @@ impl World {
         }
         let balances = self.balances();
         for lot in self.account.credits().lots() {
+            let commodity = lot
+                .terms
+                .cost
+                .map_or_else(|| "USD".to_owned(), |cost| cost.currency.code().to_owned());
             let deferred = balances
                 .get(&(
                     LedgerAccount::ContractCredits,
                     lot.terms.grant.to_string(),
-                    "USD".to_owned(),
+                    commodity.clone(),
                 ))
                 .copied()
                 .unwrap_or_default();
@@ -254,6 +259,7 @@ impl Payment {
         let cash = CashReceived {
             payment,
             amount: usd(gross),
+            channel: Channel::Stripe,
         };
         Self {
             facts: vec![
