@@ -62,6 +62,8 @@ ids! {
     GroupId,
     /// The name under which a fact can be recorded once: `pay:pi_1`, `refund:re_1`, `grant:pi_1`.
     NaturalKey,
+    /// A clock that a test tenant moves by hand.
+    TestClockId,
     /// A kind of credit. Upper case letters, digits and `_`, starting with a letter; the default is `CREDIT`.
     UnitCode,
 }

@@ -6,7 +6,7 @@ use crate::Timestamp;
 use crate::account::Fact;
 use crate::credits::{CreditsGranted, GrantSource};
 use crate::identity::SubscriptionId;
-use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, UnitCode};
+use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, TestClockId, UnitCode};
 use crate::money::Money;
 use crate::purchases::PurchaseCommand;
 use crate::quantity::Units;
@@ -56,6 +56,8 @@ pub struct OpenAccount {
     pub stripe_customer: Option<String>,
     /// Where its calendar is: the tenant's time zone.
     pub time_zone: Tz,
+    /// The test clock it lives by, for good; the server's if none.
+    pub test_clock: Option<TestClockId>,
 }
 
 /// Give credits.

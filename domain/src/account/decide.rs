@@ -91,6 +91,7 @@ fn open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<(), AccountRefus
         external_id,
         stripe_customer,
         time_zone,
+        test_clock,
     } = command.clone();
     draft.record(
         draft.at,
@@ -98,6 +99,7 @@ fn open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<(), AccountRefus
             account,
             external_id,
             time_zone,
+            test_clock,
         }),
     );
     if let Some(customer) = stripe_customer {

@@ -41,9 +41,4 @@ impl Account {
         let steps = super::subscriptions::steps(self).filter(move |(due, _)| *due <= at);
         endings.chain(holds).chain(steps)
     }
-
-    /// The earliest instant at which something may be due; none if nothing ever will be by the clock alone.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.dues(Timestamp::MAX_UTC).map(|(due, _)| due).min()
-    }
 }

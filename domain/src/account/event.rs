@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::aggregate::{DecodeError, Event, Timestamp};
 use crate::credits::CreditsEvent;
 use crate::event_family::event_family;
-use crate::identity::{AccountId, NaturalKey};
+use crate::identity::{AccountId, NaturalKey, TestClockId};
 use crate::purchases::{PurchaseLifeEvent, PurchasesEvent};
 use crate::subscriptions::{InvoicesEvent, SubscriptionsEvent};
 use crate::trials::TrialsEvent;
@@ -34,6 +34,9 @@ pub struct AccountOpened {
     /// Where its calendar is, fixed here: the dates its periods begin on and the books give its events.
     #[serde(default, skip_serializing_if = "is_utc")]
     pub time_zone: Tz,
+    /// The test clock it lives by; the server's if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_clock: Option<TestClockId>,
 }
 
 #[expect(

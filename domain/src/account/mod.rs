@@ -8,6 +8,7 @@ mod draft;
 mod dues;
 mod event;
 mod invoices;
+mod movements;
 mod plan_change;
 mod preview;
 mod purchases;
@@ -17,12 +18,14 @@ mod state;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod trials;
 mod uses;
 
 pub use check::Check;
 pub use command::*;
 pub use event::*;
+pub use movements::{Movement, Movements, Whereabouts};
 pub use preview::Preview;
 pub use refusal::AccountRefusal;
 pub use state::{Account, Group};

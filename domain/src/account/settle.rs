@@ -29,6 +29,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settlement: &Settlement) -> Result<(
                 account,
                 external_id: None,
                 time_zone: settlement.time_zone,
+                test_clock: None,
             }),
         );
     }

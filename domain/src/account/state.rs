@@ -10,7 +10,7 @@ use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
 use crate::Timestamp;
 use crate::credits::{Credits, CreditsEvent};
 use crate::entitlements::Usage;
-use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, PaymentId, SubscriptionId};
+use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, PaymentId, SubscriptionId, TestClockId};
 use crate::purchases::{PurchaseState, PurchasesEvent};
 use crate::subscriptions::{InvoiceLine, InvoicesEvent, SubscriptionState, SubscriptionsEvent};
 use crate::trials::{TrialState, TrialsEvent};
@@ -21,6 +21,8 @@ pub struct Account {
     pub(super) id: Option<AccountId>,
     pub(super) external_id: Option<String>,
     pub(super) time_zone: Tz,
+    #[serde(default)]
+    pub(super) test_clock: Option<TestClockId>,
     pub(super) customers: BTreeSet<String>,
     pub(super) last_at: Option<Timestamp>,
     pub(super) credits: Credits,
@@ -56,6 +58,16 @@ impl Account {
     /// Where its calendar is.
     pub fn time_zone(&self) -> Tz {
         self.time_zone
+    }
+
+    /// The test clock it lives by; the server's if none.
+    pub fn test_clock(&self) -> Option<&TestClockId> {
+        self.test_clock.as_ref()
+    }
+
+    /// When its last event was judged: no later one is judged before.
+    pub fn last_at(&self) -> Option<Timestamp> {
+        self.last_at
     }
 
     /// The Stripe customers that are this account.
@@ -119,6 +131,7 @@ impl Account {
                 self.id = Some(e.account.clone());
                 self.external_id.clone_from(&e.external_id);
                 self.time_zone = e.time_zone;
+                self.test_clock.clone_from(&e.test_clock);
             }
             AccountLifeEvent::CustomerLinked(e) => {
                 self.customers.insert(e.customer.clone());

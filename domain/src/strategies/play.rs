@@ -68,6 +68,7 @@ impl Play {
             external_id: None,
             stripe_customer: None,
             time_zone: Tz::UTC,
+            test_clock: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod books;
 mod caching;
 mod plain_rationals;
 mod second_opinion;
+mod time;
 
 use proptest::prelude::*;
 

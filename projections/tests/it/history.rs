@@ -106,6 +106,7 @@ impl History {
                 account,
                 stripe_customer: None,
                 time_zone: chrono_tz::Tz::UTC,
+                test_clock: None,
             }),
             6..22 => self.grant(),
             22..45 => self.debit(),

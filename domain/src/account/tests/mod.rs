@@ -55,6 +55,7 @@ impl World {
             external_id: None,
             stripe_customer: None,
             time_zone: Tz::UTC,
+            test_clock: None,
         };
         world.run(AccountCommand::Open(open), day(0)).unwrap();
         world
