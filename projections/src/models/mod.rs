@@ -5,6 +5,7 @@ mod books;
 mod credits;
 mod event_index;
 mod payments;
+mod timers;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub(crate) use books::{accounting_date, posting};
 pub use credits::Credits;
 pub use event_index::EventIndex;
 pub use payments::Payments;
+pub use timers::Timers;
 
 use crate::projection::Projection;
 
@@ -25,5 +27,6 @@ pub fn standard() -> Vec<Arc<dyn Projection>> {
         Arc::new(Payments),
         Arc::new(Books::default()),
         Arc::new(EventIndex),
+        Arc::new(Timers::default()),
     ]
 }

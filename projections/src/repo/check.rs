@@ -70,6 +70,17 @@ pub(crate) fn accounts(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Res
     .fetch(connection)
 }
 
+pub(crate) fn timers(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select tenant as "tenant!", account_id as "account!", '' as "key!",
+                  jsonb_build_array(test_clock, (extract(epoch from due_at) * 1000000)::bigint, version,
+                                    position) as "facts!"
+           from timers"#
+    )
+    .fetch(connection)
+}
+
 pub(crate) fn subscriptions(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
     sqlx::query_as!(
         Row,

@@ -65,6 +65,7 @@ pub(super) async fn model(
         "credits" => credits(connection, fold).await,
         "payments" => payments(connection, fold).await,
         "books" => books(connection, fold).await,
+        "timers" => timers(connection, fold).await,
         // The event index goes event by event; a model of somebody else's is not known here.
         _ => Ok(0),
     }
@@ -131,6 +132,18 @@ async fn payments(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64,
     }
     payments
         .compare("payments", repo::payments(connection), &mut fold.findings)
+        .await
+}
+
+async fn timers(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sqlx::Error> {
+    let mut timers = Expected::default();
+    for ((tenant, account), folded) in &fold.accounts {
+        if let Some(row) = rows::timer(folded) {
+            timers.add((tenant, account), "", row);
+        }
+    }
+    timers
+        .compare("timers", repo::timers(connection), &mut fold.findings)
         .await
 }
 

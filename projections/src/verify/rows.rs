@@ -141,6 +141,17 @@ pub(super) fn hold(hold: &Hold) -> Value {
     ])
 }
 
+/// When the account next needs the clock, if ever.
+pub(super) fn timer(folded: &Folded) -> Option<Value> {
+    let due = folded.state.next_due()?;
+    Some(json!([
+        folded.state.test_clock(),
+        micros(due),
+        folded.version,
+        folded.position,
+    ]))
+}
+
 /// What stands about a payment. `None`: nothing does.
 #[derive(Default)]
 struct Standing {

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Row};
 
 /// Every table that is shown.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 13] = [
     "accounts",
     "subscriptions",
     "trials",
@@ -16,6 +16,7 @@ pub(crate) const TABLES: [&str; 12] = [
     "ledger_balances",
     "ledger_totals",
     "event_index",
+    "timers",
 ];
 
 /// All rows of all tables, in one order.

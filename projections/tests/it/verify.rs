@@ -224,6 +224,10 @@ async fn an_altered_row_of_any_read_model_is_found() {
             "update books_v1.journal_entries set lines = jsonb_set(lines, '{0,amount}', '1') where entry_no = 5",
         ),
         (
+            "timers",
+            "update timers_v1.timers set due_at = due_at + interval '1 second'",
+        ),
+        (
             "event_index",
             "delete from event_index_v1.event_index where position = (select min(position) + 3 from events)",
         ),

@@ -5,3 +5,4 @@ pub(crate) mod books;
 pub(crate) mod credits;
 pub(crate) mod event_index;
 pub(crate) mod payments;
+pub(crate) mod timers;
