@@ -1,4 +1,4 @@
-//! What runs while Tallybook serves: journal, followers of the log, settlement.
+//! What runs while Tallybook serves: journal, followers of the log, settlement, timers.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::shutdown::{Stop, StopSwitch, stop_switch};
 use crate::stripe::Inbox;
 use crate::tenants::Keyring;
+use crate::test_clocks::{Present, TestClocks};
 
 /// What handlers and workers share. Cloning is cheap.
 #[derive(Clone)]
@@ -29,8 +30,10 @@ pub struct AppState {
     pub keyring: Arc<Keyring>,
     /// Stripe's deliveries.
     pub stripe: Inbox,
-    /// What time it is.
-    pub clock: Clock,
+    /// What time it is, for the server and for an account.
+    pub present: Present,
+    /// What moves test clocks.
+    pub test_clocks: TestClocks,
     /// Whether it is time to go.
     pub stop: Stop,
 }
@@ -60,19 +63,22 @@ impl Engine {
         let journal = Journal::open(JournalConfig::new(database)).await?;
         let (switch, stop) = stop_switch();
         let pool = journal.pool().clone();
+        let present = Present::new(clock, journal.clone());
         let state = AppState {
             projections: tallybook_projections::Engine::start(&journal, EngineConfig::default()),
-            stripe: Inbox::new(journal.clone(), clock.clone()),
+            stripe: Inbox::new(journal.clone(), present.clone()),
+            test_clocks: TestClocks::new(&journal),
             reads: Reads::new(&journal),
             journal,
             keyring: Arc::new(Keyring::new(pool.clone())),
             pool,
-            clock,
+            present,
             stop,
         };
         let mut workers = JoinSet::new();
         workers.spawn(crate::sealing::work(state.clone()));
         workers.spawn(crate::stripe::work(state.clone()));
+        workers.spawn(crate::timers::work(state.clone()));
         Ok(Self {
             state,
             switch,

@@ -14,5 +14,7 @@ mod sealing;
 pub mod shutdown;
 pub mod stripe;
 pub mod tenants;
+pub mod test_clocks;
+pub mod timers;
 
 pub use engine::AppState;

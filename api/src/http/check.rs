@@ -63,18 +63,17 @@ async fn check(
     caller: Authorized<Reading>,
     Body(request): Body<CheckRequest>,
 ) -> Result<Json<CheckBody>, Problem> {
-    let (tenant, now) = (&caller.tenant, state.clock.now());
+    let tenant = &caller.tenant;
+    let account = AccountId::from(request.account.0);
+    let stream = StreamId::account(tenant, &account);
+    let now = state.present.of(caller.mode, &stream).await?;
     let quantity = request.quantity.0;
     let priced = match &request.credits {
         Some(credits) => Some((credits.0, request.unit.clone().unwrap_or_default().0)),
         None => price_of(&state, tenant, &request.feature.0, quantity, now).await?,
     };
     let (units, unit) = priced.unwrap_or_else(|| (quantity, request.unit.unwrap_or_default().0));
-    let account = AccountId::from(request.account.0);
-    let loaded = state
-        .journal
-        .load::<Account>(&StreamId::account(tenant, &account))
-        .await?;
+    let loaded = state.journal.load::<Account>(&stream).await?;
     if loaded.state.id().is_none() {
         return Err(Problem::not_found(
             "account_not_found",

@@ -51,7 +51,7 @@ async fn list(
         Some(id) => id.0.clone(),
         None => write.derived_id("item_"),
     };
-    let envelope = write.envelope(&request, state.clock.now());
+    let envelope = write.envelope(&request);
     let stream = Item::stream(&write.caller.tenant, &item);
     let command = ItemCommand::List(ItemListed {
         item,
@@ -152,7 +152,12 @@ async fn buy(
     let (tenant, id) = (&write.caller.tenant, ids.id("item")?);
     let buyer = AccountId::from(request.account.0.as_str());
     let debit = DebitId(write.derived_id("debit_"));
-    let mut unit = Unit::new(write.envelope(&request, state.clock.now()));
+    let mut envelope = write.envelope(&request);
+    envelope.at = state
+        .present
+        .of(write.caller.mode, &StreamId::account(tenant, &buyer))
+        .await?;
+    let mut unit = Unit::new(envelope);
     // What it costs never changes, so what is read here is what is judged.
     let known = load(&state, tenant, id).await?;
     let listed = known.listed().ok_or_else(not_found)?;

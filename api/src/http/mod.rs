@@ -20,6 +20,7 @@ mod strict_json;
 
 pub mod caller;
 pub mod idempotency;
+pub mod now;
 pub mod page;
 pub mod position;
 pub mod problem;
@@ -55,6 +56,7 @@ fn v1() -> Router<AppState> {
         .merge(ledger::router())
         .merge(reports::router())
         .merge(crate::stripe::router())
+        .merge(crate::test_clocks::router())
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

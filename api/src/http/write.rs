@@ -7,10 +7,11 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tallybook_domain::{Aggregate, Timestamp};
-use tallybook_journal::{CommandKey, Envelope, Executed, Metadata};
+use tallybook_journal::{CommandKey, Envelope, Executed, Metadata, RequestHash};
 
 use super::caller::{Authorized, RequiredRole};
 use super::idempotency::{IDEMPOTENT_REPLAYED, IdempotencyKey, derived_id, request_hash};
+use super::now;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use crate::AppState;
@@ -28,6 +29,8 @@ pub struct Write<R> {
     pub caller: Authorized<R>,
     /// Under which key.
     pub key: IdempotencyKey,
+    /// When it is judged: now, by the clock of the account in the path; by the server's if there is none.
+    pub at: Timestamp,
     /// The version the stream must have.
     pub expected_version: Option<u64>,
     request_id: RequestId,
@@ -39,8 +42,10 @@ impl<R: RequiredRole> FromRequestParts<AppState> for Write<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Authorized::<R>::from_request_parts(parts, state).await?;
         Ok(Self {
-            caller: Authorized::from_request_parts(parts, state).await?,
+            at: now::of_path(parts, state, &caller).await?,
+            caller,
             key: IdempotencyKey::from_request_parts(parts, state).await?,
             expected_version: expected_version(parts)?,
             request_id: RequestId::from_request_parts(parts, state).await?,
@@ -52,23 +57,22 @@ impl<R: RequiredRole> FromRequestParts<AppState> for Write<R> {
 
 impl<R> Write<R> {
     /// What surrounds the command: key, hash of what was asked, instant, metadata.
-    pub fn envelope<T: Serialize>(&self, request: &T, at: Timestamp) -> Envelope {
-        self.envelope_of(&self.path, &self.key, request, at)
+    pub fn envelope<T: Serialize>(&self, request: &T) -> Envelope {
+        self.envelope_of(&self.path, &self.key, request)
+    }
+
+    /// What was asked: method, path and request.
+    pub fn hash<T: Serialize>(&self, request: &T) -> RequestHash {
+        request_hash(&self.method, &self.path, request)
     }
 
     /// The same for an item of this write that is a command of its own, as if it had been sent to `path` under `key`.
-    pub fn envelope_of<T: Serialize>(
-        &self,
-        path: &str,
-        key: &IdempotencyKey,
-        request: &T,
-        at: Timestamp,
-    ) -> Envelope {
+    pub fn envelope_of<T: Serialize>(&self, path: &str, key: &IdempotencyKey, request: &T) -> Envelope {
         Envelope {
             key: CommandKey::new(key.as_str()),
             hash: request_hash(&self.method, path, request),
             expected_version: self.expected_version,
-            at,
+            at: self.at,
             metadata: Metadata::from([
                 ("request_id".to_owned(), self.request_id.as_str().to_owned()),
                 ("actor".to_owned(), self.caller.key.clone()),

@@ -39,7 +39,7 @@ async fn state_hash(
     let as_of = parameters.as_of.map(|instant| instant.0);
     let as_of = as_of
         .or_else(|| Timestamp::from_timestamp(newest?, 0))
-        .unwrap_or_else(|| state.clock.now());
+        .unwrap_or_else(|| state.present.of_server());
     let found = state_of(
         &state.journal,
         &state.stripe,

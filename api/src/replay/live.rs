@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::http::wire::Instant;
 use crate::stripe::Inbox;
 use crate::tenants;
+use crate::test_clocks::Present;
 
 /// Events read at once.
 const PAGE: u32 = 5_000;
@@ -94,7 +95,7 @@ pub async fn print_state_hash(
     as_of: Option<Timestamp>,
     as_json: bool,
 ) -> Outcome {
-    let inbox = Inbox::new(journal.clone(), Clock::System);
+    let inbox = Inbox::new(journal.clone(), Present::new(Clock::System, journal.clone()));
     let found = tenants::tenant(journal.pool(), tenant)
         .await
         .map_err(CliError::from_error)?;

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::shutdown::stop_switch;
 use crate::stripe::{Inbox, InboxCounts, Partition};
 use crate::tenants::{self, Mode};
+use crate::test_clocks::Present;
 
 /// What a run is done with.
 pub(super) struct Setting<'a> {
@@ -98,7 +99,10 @@ async fn run_on(journal: &Journal, setting: &Setting<'_>, plan: &[Step]) -> Resu
         .await
         .map_err(CliError::from_error)?;
     publish(journal, &tenant, setting).await?;
-    let inbox = Inbox::new(journal.clone(), Clock::manual(setting.as_of));
+    let inbox = Inbox::new(
+        journal.clone(),
+        Present::new(Clock::manual(setting.as_of), journal.clone()),
+    );
     let partition = Partition::of_tenant(tenant.clone(), livemode);
 
     let (switch, stop) = stop_switch();

@@ -45,7 +45,7 @@ async fn webhook(
         .map_or(&[][..], |value| value.as_bytes());
     endpoint
         .verifier
-        .verify(header, &body, state.clock.now().timestamp())
+        .verify(header, &body, state.present.of_server().timestamp())
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
     let receipt = state.stripe.take(&endpoint.partition, &body).await?;
     Ok(Json(
@@ -218,6 +218,7 @@ impl From<SettleError> for Problem {
             SettleError::Inbox(error) => error.into(),
             SettleError::Account(error) => error.into(),
             SettleError::Log(error) => error.into(),
+            SettleError::Present(error) => error.into(),
             SettleError::Contended => Self::unavailable(),
             SettleError::Panicked(message) => {
                 tracing::error!(message, "settling panicked");

@@ -6,14 +6,14 @@ use sqlx::PgPool;
 use tallybook_journal::Journal;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::clock::Clock;
+use crate::test_clocks::Present;
 
 /// Takes deliveries and settles them. A clone is cheap and wakes the same worker.
 #[derive(Clone)]
 pub struct Inbox {
     pub(super) journal: Journal,
     pub(super) pool: PgPool,
-    pub(super) clock: Clock,
+    pub(super) present: Present,
     pub(super) wake: Arc<Notify>,
     /// A settlement holds one connection for its locks and at times a second: with more of them than half the pool, each
     /// could wait for the second of another for ever.
@@ -21,14 +21,14 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An inbox on this journal's database, judging by this clock.
-    pub fn new(journal: Journal, clock: Clock) -> Self {
+    /// An inbox on this journal's database, telling the time by this.
+    pub fn new(journal: Journal, present: Present) -> Self {
         let connections_max = journal.pool().options().get_max_connections();
         Self {
             settlements: Arc::new(Semaphore::new((connections_max / 2).max(1) as usize)),
             pool: journal.pool().clone(),
             journal,
-            clock,
+            present,
             wake: Arc::new(Notify::new()),
         }
     }

@@ -20,6 +20,7 @@ use super::partition::Partition;
 use super::repo::queue;
 use super::repo::settlement::{self as repo, Mark, Read};
 use super::trials;
+use crate::test_clocks::PresentError;
 
 /// How often a settlement starts over because its component grew while it waited for its locks.
 const TRIES_MAX: u32 = 8;
@@ -47,6 +48,9 @@ pub enum SettleError {
     /// An account did not take it.
     #[error(transparent)]
     Account(#[from] ExecuteError<AccountRefusal>),
+    /// What time it is for an account can't be said.
+    #[error(transparent)]
+    Present(#[from] PresentError),
     /// A defect: what is delivered made the rules panic. Nothing was written.
     #[error("settling panicked: {0}")]
     Panicked(String),
@@ -64,6 +68,7 @@ impl SettleError {
         match self {
             Self::Inbox(_) | Self::Contended | Self::Log(LoadError::Unavailable(_)) => true,
             Self::Account(error) => error.is_retryable(),
+            Self::Present(error) => error.is_retryable(),
             Self::Log(LoadError::Corrupt(_)) | Self::TimeZone(_) | Self::Panicked(_) => false,
         }
     }
@@ -76,6 +81,7 @@ impl SettleError {
             Self::Inbox(_) | Self::Contended => "unavailable",
             Self::Account(_) => "account_not_written",
             Self::Log(_) => "log_unreadable",
+            Self::Present(_) => "present_unknown",
             Self::Panicked(_) => "settlement_panicked",
             Self::TimeZone(_) => "time_zone_unreadable",
         }
@@ -283,7 +289,7 @@ impl Inbox {
             key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
             hash,
             expected_version: None,
-            at: self.clock.now(),
+            at: self.present.of_account(&stream).await?,
             metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
         };
         let command = AccountCommand::Settle(settlement);

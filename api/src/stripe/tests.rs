@@ -18,6 +18,7 @@ use tallybook_journal::{CommandKey, Envelope, Journal, testing};
 use super::{Inbox, Partition};
 use crate::clock::Clock;
 use crate::tenants::{self, Mode};
+use crate::test_clocks::Present;
 
 const TENANT: &str = "t";
 
@@ -36,7 +37,10 @@ impl Bench {
             .await
             .expect("a new tenant");
         Self {
-            inbox: Inbox::new(journal.clone(), Clock::manual(now())),
+            inbox: Inbox::new(
+                journal.clone(),
+                Present::new(Clock::manual(now()), journal.clone()),
+            ),
             journal,
             partition: Partition::of_tenant(tenant, false),
         }

@@ -15,5 +15,8 @@ mod ledger;
 mod outage;
 mod positions;
 mod purchases;
+mod questions;
 mod server;
+mod test_clocks;
+mod timers;
 mod two_servers;

@@ -91,10 +91,9 @@ pub(super) async fn debit(
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let debit = DebitId(write.derived_id("debit_"));
-    let now = state.clock.now();
-    let envelope = write.envelope(&request, now);
+    let envelope = write.envelope(&request);
     let command = request
-        .command(&state, &write.caller.tenant, debit.clone(), now)
+        .command(&state, &write.caller.tenant, debit.clone(), write.at)
         .await?;
     let executed = state
         .journal
@@ -249,10 +248,9 @@ async fn one(
     };
     let path = write.path().trim_end_matches("/batch");
     let debit = DebitId(derived_id("debit_", &write.caller.tenant, path, &key));
-    let now = state.clock.now();
-    let envelope = write.envelope_of(path, &key, &request, now);
+    let envelope = write.envelope_of(path, &key, &request);
     let answered = match request
-        .command(state, &write.caller.tenant, debit.clone(), now)
+        .command(state, &write.caller.tenant, debit.clone(), write.at)
         .await
     {
         Ok(command) => state

@@ -14,6 +14,7 @@ use super::{load, stream};
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, LotBody};
 use crate::http::caller::{Authorized, Reading, Writing};
+use crate::http::now::Now;
 use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
@@ -47,7 +48,7 @@ pub(super) async fn grant(
     Body(request): Body<GrantRequest>,
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
-    let envelope = write.envelope(&request, state.clock.now());
+    let envelope = write.envelope(&request);
     let grant = GrantId(write.derived_id("grant_"));
     let command = AccountCommand::Grant(GrantCredits {
         grant: grant.clone(),
@@ -108,11 +109,11 @@ fn granted_body(executed: &Executed<Account>, grant: &GrantId) -> Option<Granted
 pub(super) async fn list(
     State(state): State<AppState>,
     caller: Authorized<Reading>,
+    Now(now): Now,
     _: Logged,
     ids: PathIds,
     Parameters(page): Parameters<PageRequest>,
 ) -> Result<Json<Page<LotBody>>, Problem> {
-    let now = state.clock.now();
     let account = load(&state, &caller.tenant, &ids).await?.state.at(now);
     let lots = account
         .credits()

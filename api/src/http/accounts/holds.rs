@@ -16,6 +16,7 @@ use super::{load, stream};
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, HoldBody, SliceBody};
 use crate::http::caller::{Authorized, Reading, Writing};
+use crate::http::now::Now;
 use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
@@ -105,7 +106,7 @@ pub(super) async fn hold(
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let hold = HoldId(write.derived_id("hold_"));
-    let envelope = write.envelope(&request, state.clock.now());
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Hold(HoldCredits {
         hold: hold.clone(),
         unit: request.unit.0,
@@ -155,7 +156,7 @@ pub(super) async fn capture(
     let stream = stream(&write.caller.tenant, &ids)?;
     let hold = HoldId::from(ids.id("hold")?);
     let debit = DebitId(write.derived_id("debit_"));
-    let envelope = write.envelope(&request, state.clock.now());
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Capture(CaptureHold {
         hold: hold.clone(),
         debit: debit.clone(),
@@ -182,7 +183,7 @@ pub(super) async fn release(
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let hold = HoldId::from(ids.id("hold")?);
-    let envelope = write.envelope(&request, state.clock.now());
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Release(ReleaseHold { hold: hold.clone() });
     let executed = state
         .journal
@@ -195,14 +196,12 @@ pub(super) async fn release(
 pub(super) async fn list(
     State(state): State<AppState>,
     caller: Authorized<Reading>,
+    Now(now): Now,
     _: Logged,
     ids: PathIds,
     Parameters(page): Parameters<PageRequest>,
 ) -> Result<Json<Page<HoldBody>>, Problem> {
-    let account = load(&state, &caller.tenant, &ids)
-        .await?
-        .state
-        .at(state.clock.now());
+    let account = load(&state, &caller.tenant, &ids).await?.state.at(now);
     let holds = account.credits().holds().map(|hold| (hold.hold.as_str(), hold));
     Ok(Json(page.of_sorted(holds, HoldBody::from)?))
 }

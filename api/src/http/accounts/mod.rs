@@ -3,13 +3,16 @@
 mod balance;
 mod debits;
 mod events;
+mod explain;
 mod grants;
+mod history;
 mod holds;
 mod list;
 mod open;
 mod profile;
 mod purchases;
 mod show;
+mod statement;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -26,6 +29,8 @@ pub(super) fn router() -> Router<AppState> {
         .route("/accounts", get(list::list).post(open::open))
         .route("/accounts/{account}", get(show::show))
         .route("/accounts/{account}/balance", get(balance::balance))
+        .route("/accounts/{account}/explain", get(explain::explain))
+        .route("/accounts/{account}/statement", get(statement::statement))
         .route("/accounts/{account}/events", get(events::events))
         .route(
             "/accounts/{account}/grants",

@@ -9,9 +9,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, OpenAccount};
 use tallybook_domain::claim::{Claim, ClaimCommand, ClaimKind, ClaimRefusal};
-use tallybook_domain::identity::{AccountId, StreamId};
+use tallybook_domain::identity::{AccountId, StreamId, TestClockId};
 use tallybook_journal::{AnyRefusal, Executed, Slot, Unit};
 
 use super::profile::{self, Profile};
@@ -23,6 +24,7 @@ use crate::http::request::Body;
 use crate::http::wire::{CallerId, Text};
 use crate::http::write::{Write, answer_at};
 use crate::tenants::Caller;
+use crate::test_clocks;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +35,9 @@ pub(super) struct OpenRequest {
     external_id: Option<Text>,
     #[serde(default)]
     stripe_customer: Option<CustomerId>,
+    /// The test clock it lives by, for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    test_clock: Option<CallerId>,
     #[serde(default)]
     profile: Option<Profile>,
 }
@@ -68,7 +73,16 @@ pub(super) async fn open(
         Some(id) => AccountId::from(id.0.as_str()),
         None => write.derived_id("acct_").into(),
     };
-    let envelope = write.envelope(&request, state.clock.now());
+    let mut envelope = write.envelope(&request);
+    if let Some(clock) = &request.test_clock {
+        envelope.at = bind(
+            &state,
+            &write.caller,
+            &account,
+            &TestClockId::from(clock.0.as_str()),
+        )
+        .await?;
+    }
     let (unit, slot, claims) = unit(&write.caller, &account, &request, Unit::new(envelope));
     let executed = state
         .journal
@@ -94,6 +108,22 @@ pub(super) async fn open(
     ))
 }
 
+/// Note that the account is to live by a test clock, before it exists: an advance misses none. What time it is there.
+async fn bind(
+    state: &AppState,
+    caller: &Caller,
+    account: &AccountId,
+    clock: &TestClockId,
+) -> Result<Timestamp, Problem> {
+    test_clocks::require_test_mode(caller)?;
+    test_clocks::bind_account(&state.pool, &caller.tenant, clock, account)
+        .await?
+        .ok_or_else(|| {
+            Problem::not_found("test_clock_not_found", "there is no such test clock")
+                .with("field", "test_clock")
+        })
+}
+
 /// The account's first command and its claims; what was claimed, in the order of the unit after the account.
 fn unit(
     caller: &Caller,
@@ -111,6 +141,10 @@ fn unit(
         external_id: external_id.clone(),
         stripe_customer: stripe_customer.clone(),
         time_zone: caller.time_zone,
+        test_clock: request
+            .test_clock
+            .as_ref()
+            .map(|clock| TestClockId::from(clock.0.as_str())),
     });
     let tenant = &caller.tenant;
     let slot = unit.add::<Account>(&StreamId::account(tenant, account), command);

@@ -50,7 +50,7 @@ pub(super) async fn publish<T: Terms, R: Dated>(
     request: &R,
     command: impl FnOnce(Option<Timestamp>) -> CatalogCommand,
 ) -> Result<Response, Problem> {
-    let envelope = write.envelope(request, state.clock.now());
+    let envelope = write.envelope(request);
     let stream = Catalog::stream(&write.caller.tenant);
     let command = command(request.effective_from());
     let executed = state
@@ -112,7 +112,7 @@ pub(super) async fn list_of<T: Terms>(
     page: &PageRequest,
 ) -> Result<Json<Page<HistoryBody<T::Body>>>, Problem> {
     let catalog = load(state, caller).await?;
-    let now = state.clock.now();
+    let now = state.present.of_server();
     let things = T::all(&catalog).map(|(id, history)| (id, (id, history)));
     Ok(Json(page.of_sorted(things, |(id, history)| {
         history_body(id, history, now)
@@ -129,5 +129,5 @@ pub(super) async fn show_of<T: Terms>(
     let (id, history) = T::all(&catalog)
         .find(|(id, _)| *id == wanted)
         .ok_or_else(|| Problem::not_found(T::NOT_FOUND, format!("the catalog has no such {}", T::NAME)))?;
-    Ok(Json(history_body(id, history, state.clock.now())))
+    Ok(Json(history_body(id, history, state.present.of_server())))
 }

@@ -18,6 +18,7 @@ use tallybook_projections::reports::ReportError;
 
 use super::problem::Problem;
 use super::wire::{Instant, credits};
+use crate::test_clocks::PresentError;
 
 impl<R> From<ExecuteError<R>> for Problem
 where
@@ -86,6 +87,17 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         tracing::error!(%error, "the log cannot be read");
         Self::unavailable()
+    }
+}
+
+impl From<PresentError> for Problem {
+    fn from(error: PresentError) -> Self {
+        tracing::error!(%error, "it cannot be said what time it is for an account");
+        if error.is_retryable() {
+            Self::unavailable()
+        } else {
+            Self::internal()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use tallybook_journal::testing;
 use super::{Bench, TENANT, charge, customer, event, now, payment, refund, version};
 use crate::clock::Clock;
 use crate::stripe::Inbox;
+use crate::test_clocks::Present;
 
 /// A payment, everything that can happen to it, and a second customer-less object that joins late.
 fn story() -> Vec<Value> {
@@ -65,7 +66,7 @@ async fn two_processes_and_many_copies_give_each_fact_once() {
         let second = testing::open((*bench.journal.pool().connect_options()).clone()).await;
         let inboxes = [
             bench.inbox.clone(),
-            Inbox::new(second.clone(), Clock::manual(now())),
+            Inbox::new(second.clone(), Present::new(Clock::manual(now()), second.clone())),
         ];
         let mut events = story();
         let turn = round % events.len();

@@ -48,7 +48,6 @@ pub(super) async fn start(
     Body(request): Body<StartRequest>,
 ) -> Result<Response, Problem> {
     let purchase = PaymentId(write.derived_id("pur_"));
-    let now = state.clock.now();
     // A version published between this look and the judgement is for the next purchase.
     let catalog = state
         .journal
@@ -57,7 +56,7 @@ pub(super) async fn start(
         .state;
     let command = PurchaseCommand::Start(StartPurchase {
         purchase: purchase.clone(),
-        terms: catalog.pack(&request.pack.0, now).cloned(),
+        terms: catalog.pack(&request.pack.0, write.at).cloned(),
         pack: request.pack.0.clone(),
         quantity: request.quantity,
         tax: request.tax.map(|tax| tax.0),
@@ -183,7 +182,7 @@ async fn execute<R: RequiredRole>(
     purchase: &PaymentId,
     status: StatusCode,
 ) -> Result<Response, Problem> {
-    let envelope = write.envelope(request, state.clock.now());
+    let envelope = write.envelope(request);
     let executed = state
         .journal
         .execute::<Account>(

@@ -1,0 +1,177 @@
+//! Why a balance is what it is: for every lot where its units are, and the events that brought them there.
+//!
+//! The figures are those of `GET ../balance` with the same parameters; each is the sum of the changes below it.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use tallybook_domain::Event;
+use tallybook_domain::account::{Account, Movement, Movements, Whereabouts};
+use tallybook_domain::identity::GrantId;
+use tallybook_domain::postings;
+
+use super::history::{Extent, Told, told};
+use super::stream;
+use crate::AppState;
+use crate::http::answers::{self, BalanceBody, LotBody};
+use crate::http::caller::{Authorized, Reading};
+use crate::http::now::Now;
+use crate::http::position::Logged;
+use crate::http::problem::Problem;
+use crate::http::request::{Parameters, PathIds};
+use crate::http::wire::{Instant, Unit, credits};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(default)]
+    as_of: Option<Instant>,
+    #[serde(default)]
+    known_at: Option<Instant>,
+    #[serde(default)]
+    unit: Unit,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    account: String,
+    unit: String,
+    as_of: Instant,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_at: Option<Instant>,
+    balance: BalanceBody,
+    /// Over all lots.
+    total: WhereaboutsBody,
+    lots: Vec<ExplainedLot>,
+    version: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ExplainedLot {
+    #[serde(flatten)]
+    lot: LotBody,
+    /// What made its figures, in the order of the stream.
+    events: Vec<MovementBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct MovementBody {
+    #[serde(flatten)]
+    event: ToldBody,
+    change: WhereaboutsBody,
+}
+
+/// An event, as far as a reader needs it to find it again.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct ToldBody {
+    /// Its place in the stream; none for what is due and not written yet.
+    sequence: Option<u64>,
+    #[serde(rename = "type")]
+    event_type: String,
+    at: Instant,
+    effective_at: Instant,
+    recorded_at: Option<Instant>,
+    /// The request that caused it, if one did.
+    request_id: Option<String>,
+    /// The name under which the books have it.
+    natural_key: Option<String>,
+}
+
+impl ToldBody {
+    /// The event at this place of [`Movements::events`].
+    pub(super) fn of(moved: &Movements, told: &[Told], place: usize) -> Self {
+        let event = &moved.events[place];
+        let recorded = told.get(place);
+        Self {
+            sequence: recorded.map(|told| told.sequence),
+            event_type: recorded.map_or_else(|| event.name().to_owned(), |told| told.event_type.clone()),
+            at: Instant(event.at),
+            effective_at: Instant(event.effective_at),
+            recorded_at: recorded.map(|told| Instant(told.recorded_at)),
+            request_id: recorded.and_then(|told| told.request_id.clone()),
+            natural_key: postings::natural_key(event).map(|key| key.0),
+        }
+    }
+}
+
+/// Units by where they are; what is nowhere is left out.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct WhereaboutsBody(BTreeMap<&'static str, String>);
+
+impl From<&Whereabouts> for WhereaboutsBody {
+    fn from(of: &Whereabouts) -> Self {
+        let all = [
+            ("granted", of.granted),
+            ("available", of.available),
+            ("held", of.held),
+            ("frozen", of.frozen),
+            ("consumed", of.consumed),
+            ("expired", of.expired),
+            ("revoked", of.revoked),
+            ("overdrawn", of.overdrawn),
+        ];
+        Self(
+            all.into_iter()
+                .filter(|(_, units)| !units.is_zero())
+                .map(|(name, units)| (name, credits(units)))
+                .collect(),
+        )
+    }
+}
+
+pub(super) async fn explain(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    Now(now): Now,
+    _: Logged,
+    ids: PathIds,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Json<Answer>, Problem> {
+    let extent = Extent {
+        known_at: asked.known_at.map(|instant| instant.0),
+        version: None,
+    };
+    let told = told(&state, &stream(&caller.tenant, &ids)?, extent).await?;
+    let at = asked.as_of.map_or(now, |instant| instant.0);
+    let Unit(unit) = asked.unit;
+    let moved = Account::movements(told.iter().map(|told| &told.event), &unit, at);
+    let mut by_lot: BTreeMap<&GrantId, Vec<&Movement>> = BTreeMap::new();
+    for movement in &moved.movements {
+        by_lot.entry(&movement.grant).or_default().push(movement);
+    }
+    let mut total = Whereabouts::default();
+    let lots = moved
+        .account
+        .credits()
+        .lots()
+        .filter(|lot| lot.terms.unit == unit);
+    let lots = lots
+        .map(|lot| {
+            total += Whereabouts::of(lot);
+            let movements = by_lot.remove(&lot.terms.grant).unwrap_or_default();
+            ExplainedLot {
+                lot: LotBody::of(lot, at),
+                events: movements
+                    .into_iter()
+                    .map(|movement| MovementBody {
+                        event: ToldBody::of(&moved, &told, movement.event),
+                        change: (&movement.change).into(),
+                    })
+                    .collect(),
+            }
+        })
+        .collect();
+    Ok(Json(Answer {
+        account: ids.id("account")?.to_owned(),
+        as_of: Instant(at),
+        known_at: asked.known_at,
+        balance: answers::balance(&moved.account, &unit, at),
+        total: (&total).into(),
+        lots,
+        unit: unit.to_string(),
+        version: told.len() as u64,
+    }))
+}
