@@ -55,25 +55,22 @@ pub(super) fn fail(
         .collecting
         .iter()
         .position(|open| open.invoice == invoice.invoice);
-    let is_last = match known {
-        Some(index) => {
-            let open = &mut run.contract.collecting[index];
-            let scheduled = std::mem::take(&mut open.awaited);
-            open.unscheduled_failures += u32::from(!scheduled);
-            scheduled && retry_at(draft, &terms, open.failed_at, open.retries).is_none()
-        }
-        None => {
-            let next_at = retry_at(draft, &terms, now, 0);
-            run.contract.collecting.push(Collecting {
-                invoice: invoice.invoice.clone(),
-                failed_at: now,
-                retries: 0,
-                awaited: false,
-                unscheduled_failures: 0,
-                next_at,
-            });
-            next_at.is_none()
-        }
+    let is_last = if let Some(index) = known {
+        let open = &mut run.contract.collecting[index];
+        let scheduled = std::mem::take(&mut open.awaited);
+        open.unscheduled_failures += u32::from(!scheduled);
+        scheduled && retry_at(draft, &terms, open.failed_at, open.retries).is_none()
+    } else {
+        let next_at = retry_at(draft, &terms, now, 0);
+        run.contract.collecting.push(Collecting {
+            invoice: invoice.invoice.clone(),
+            failed_at: now,
+            retries: 0,
+            awaited: false,
+            unscheduled_failures: 0,
+            next_at,
+        });
+        next_at.is_none()
     };
     if run.state.status == Status::Active {
         run.state.status = Status::PastDue;

@@ -31,9 +31,9 @@ pub(super) enum Gives {
 /// All lots of an account together, and these, stay within what can be counted.
 pub(super) fn check_capacity(
     account: &Account,
-    credits: impl Iterator<Item = Units>,
+    mut credits: impl Iterator<Item = Units>,
 ) -> Result<(), AccountRefusal> {
-    let units = credits.fold(Some(Units::ZERO), |sum, units| sum?.checked_add(units));
+    let units = credits.try_fold(Units::ZERO, Units::checked_add);
     super::decide::check_capacity(account, units.ok_or(AccountRefusal::TooManyCredits)?)
 }
 
@@ -54,8 +54,8 @@ pub(super) fn due(account: &Account, bill: &Bill) -> i64 {
 
 /// Issue an invoice. One with nothing to pay is paid at once. A bill of nothing that costs anything issues none, and
 /// gives what it gives.
-pub(super) fn issue(draft: &mut Draft<'_>, run: &Running, bill: Bill, now: Timestamp, gives: Gives) {
-    let (amount_due, applied_balance) = amounts(&draft.account, &bill);
+pub(super) fn issue(draft: &mut Draft<'_>, run: &Running, bill: &Bill, now: Timestamp, gives: Gives) {
+    let (amount_due, applied_balance) = amounts(&draft.account, bill);
     let taken_from: Vec<GrantId> = bill
         .lines
         .iter()
@@ -207,12 +207,11 @@ fn close(
         let undo = run.contract.undo.as_ref();
         undo.is_some_and(|undo| undo.invoice == invoice.invoice)
     };
-    match run.filter(undoes) {
-        Some(mut run) => collection::roll_back(draft, &mut run, now, told),
-        None => {
-            relieve(draft, &invoice.invoice, now, told, false);
-            collection::settled(draft, subscription, &invoice.invoice, false);
-        }
+    if let Some(mut run) = run.filter(undoes) {
+        collection::roll_back(draft, &mut run, now, told);
+    } else {
+        relieve(draft, &invoice.invoice, now, told, false);
+        collection::settled(draft, subscription, &invoice.invoice, false);
     }
     draft.write_due();
 }
@@ -263,6 +262,54 @@ fn left_of_lines(invoice: &InvoiceView, group: &Group) -> Vec<LineRelief> {
     left.collect()
 }
 
+/// What a credit note takes from which lines, and the sum: as asked, or in proportion to what is left of them.
+fn credited_lines(
+    account: &Account,
+    command: &CreditInvoice,
+    invoice: &InvoiceView,
+) -> Result<(i64, Vec<LineRelief>), SubscriptionRefusal> {
+    let expected = invoice.currency;
+    if let Some(found) = command
+        .amount
+        .map(|amount| amount.currency)
+        .filter(|found| *found != expected)
+    {
+        return Err(SubscriptionRefusal::CurrencyMismatch { expected, found });
+    }
+    let left =
+        group_of(account, &invoice.invoice).map_or_else(Vec::new, |group| left_of_lines(invoice, group));
+    let creditable = (invoice.total - invoice.amount_credited).max(0);
+    let exceeds = SubscriptionRefusal::CreditExceedsInvoice {
+        creditable: Money::new(creditable, expected),
+    };
+    let asked = command.amount.map(|amount| amount.minor);
+    if command.lines.is_empty() {
+        let amount = asked.unwrap_or(creditable);
+        if !(1..=creditable).contains(&amount) {
+            return Err(exceeds);
+        }
+        let weights: Vec<i64> = left.iter().map(|line| line.amount.max(0)).collect();
+        let parts = left.into_iter().zip(largest_remainder(amount, &weights));
+        let lines = parts.map(|(line, amount)| LineRelief { amount, ..line });
+        return Ok((amount, lines.filter(|relief| relief.amount > 0).collect()));
+    }
+    let sum_of = |lines: &[LineRelief], line: &str| -> i128 {
+        let of_line = lines.iter().filter(|relief| relief.line == line);
+        of_line.map(|relief| i128::from(relief.amount)).sum()
+    };
+    let fits = |relief: &LineRelief| {
+        relief.amount > 0 && sum_of(&command.lines, &relief.line) <= sum_of(&left, &relief.line)
+    };
+    let sum: i128 = command.lines.iter().map(|relief| i128::from(relief.amount)).sum();
+    let amount = i64::try_from(sum)
+        .ok()
+        .filter(|sum| (1..=creditable).contains(sum));
+    match amount.filter(|sum| asked.is_none_or(|asked| asked == *sum)) {
+        Some(amount) if command.lines.iter().all(fits) => Ok((amount, command.lines.clone())),
+        _ => Err(exceeds),
+    }
+}
+
 fn credit(
     draft: &mut Draft<'_>,
     command: &CreditInvoice,
@@ -281,55 +328,7 @@ fn credit(
     {
         return Err(SubscriptionRefusal::CreditNoteExists(command.credit_note.clone()).into());
     }
-    let group = group_of(&draft.account, &invoice.invoice)
-        .cloned()
-        .unwrap_or_default();
-    let left = left_of_lines(invoice, &group);
-    let creditable = (invoice.total - invoice.amount_credited).max(0);
-    let exceeds = || SubscriptionRefusal::CreditExceedsInvoice {
-        creditable: Money::new(creditable, invoice.currency),
-    };
-    let lines = if command.lines.is_empty() {
-        let amount = command.amount.map_or(creditable, |amount| amount.minor);
-        let weights: Vec<i64> = left.iter().map(|line| line.amount.max(0)).collect();
-        if !(1..=creditable).contains(&amount) {
-            return Err(exceeds().into());
-        }
-        let parts = largest_remainder(amount, &weights);
-        let named = left.iter().zip(parts).map(|(line, amount)| LineRelief {
-            line: line.line.clone(),
-            amount,
-        });
-        named.filter(|relief| relief.amount > 0).collect()
-    } else {
-        command.lines.clone()
-    };
-    let fits = |relief: &LineRelief| {
-        let of_line: i64 = left
-            .iter()
-            .filter(|l| l.line == relief.line)
-            .map(|l| l.amount)
-            .sum();
-        let asked = lines.iter().filter(|l| l.line == relief.line);
-        relief.amount > 0 && asked.map(|l| i128::from(l.amount)).sum::<i128>() <= i128::from(of_line)
-    };
-    let amount: i128 = lines.iter().map(|relief| i128::from(relief.amount)).sum();
-    let amount = i64::try_from(amount)
-        .ok()
-        .filter(|amount| (1..=creditable).contains(amount));
-    let told = command.amount.map(|amount| amount.minor);
-    let Some(amount) = amount.filter(|sum| told.is_none_or(|told| told == *sum) && lines.iter().all(fits))
-    else {
-        return Err(exceeds().into());
-    };
-    if command
-        .amount
-        .is_some_and(|amount| amount.currency != invoice.currency)
-    {
-        let found = command.amount.map_or(invoice.currency, |amount| amount.currency);
-        let expected = invoice.currency;
-        return Err(SubscriptionRefusal::CurrencyMismatch { expected, found }.into());
-    }
+    let (amount, lines) = credited_lines(&draft.account, command, invoice)?;
     let to_receivable = amount.min(invoice.amount_remaining);
     let rest = amount - to_receivable;
     let (to_balance, off_stripe) = match command.to {

@@ -104,6 +104,6 @@ fn change(
     run.contract.items = items;
     run.contract.undo = (invoices::due(&draft.account, &bill) > 0).then(|| Box::new(undo));
     run.tell(draft, now, SubscriptionsEvent::PlanChanged);
-    invoices::issue(draft, run, bill, now, Gives::AtOnce);
+    invoices::issue(draft, run, &bill, now, Gives::AtOnce);
     Ok(())
 }

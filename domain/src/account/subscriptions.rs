@@ -158,20 +158,18 @@ fn start(draft: &mut Draft<'_>, command: &StartSubscription) -> Result<(), Accou
             undo: None,
         },
     };
-    match &command.trial {
-        Some(trial) => trials::start(draft, &mut run, trial),
-        None => {
-            invoices::check_capacity(&draft.account, run.contract.items.iter().map(|item| item.credits))?;
-            begin_period(
-                draft,
-                &mut run,
-                now,
-                Anchor::Kept,
-                SubscriptionsEvent::SubscriptionStarted,
-            );
-            Ok(())
-        }
+    if let Some(trial) = &command.trial {
+        return trials::start(draft, &mut run, trial);
     }
+    invoices::check_capacity(&draft.account, run.contract.items.iter().map(|item| item.credits))?;
+    begin_period(
+        draft,
+        &mut run,
+        now,
+        Anchor::Kept,
+        SubscriptionsEvent::SubscriptionStarted,
+    );
+    Ok(())
 }
 
 /// Where the periods from now on begin.
@@ -220,7 +218,7 @@ pub(super) fn begin_period(
         run.tell(draft, now, SubscriptionsEvent::PlanChanged);
     }
     run.tell(draft, now, told);
-    invoices::issue(draft, run, bill, now, invoices::Gives::WhenPaid);
+    invoices::issue(draft, run, &bill, now, invoices::Gives::WhenPaid);
 }
 
 fn cancel(draft: &mut Draft<'_>, id: &SubscriptionId, when: When) -> Result<(), AccountRefusal> {

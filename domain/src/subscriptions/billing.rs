@@ -118,7 +118,7 @@ pub(crate) fn proration_bill(
         start: at,
         end: period.end,
     };
-    let named = |items: &[ContractItem], name: &str| items.iter().position(|item| item.item == name);
+    let position = |items: &[ContractItem], name: &str| items.iter().position(|item| item.item == name);
     let names: BTreeSet<String> = old
         .iter()
         .chain(new.iter())
@@ -126,7 +126,7 @@ pub(crate) fn proration_bill(
         .collect();
     let mut pairs = Vec::new();
     for name in &names {
-        let (was, is) = (named(old, name), named(new, name));
+        let (was, is) = (position(old, name), position(new, name));
         match (was, is) {
             (Some(was), Some(is)) if old[was].runs_on_as(&new[is]) => {
                 new[is].grant.clone_from(&old[was].grant);

@@ -93,16 +93,16 @@ fn claims_of<'a>(lot: &Lot, group: &'a Group) -> Vec<Claim<'a>> {
         for line in &lines {
             match event {
                 InvoicesEvent::InvoiceIssued(_) => {
-                    taken(line)
-                        .into_iter()
-                        .for_each(|units| claim(line, Effect::Take(units)));
+                    if let Some(units) = taken(line) {
+                        claim(line, Effect::Take(units));
+                    }
                 }
                 InvoicesEvent::InvoiceVoided(relief) | InvoicesEvent::InvoiceWrittenOff(relief)
                     if relief.rolls_back =>
                 {
-                    taken(line)
-                        .into_iter()
-                        .for_each(|units| claim(line, Effect::GiveBack(units)));
+                    if let Some(units) = taken(line) {
+                        claim(line, Effect::GiveBack(units));
+                    }
                     if gives(line) {
                         claim(line, Effect::TakeAll);
                     }

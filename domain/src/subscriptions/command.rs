@@ -20,6 +20,10 @@ pub enum When {
 }
 
 /// A request to a subscription.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an account's command holds it boxed as a whole"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriptionCommand {
     /// Start one.
@@ -59,8 +63,9 @@ impl SubscriptionCommand {
         match self {
             Self::Start(command) => &command.subscription,
             Self::Change(command) => &command.subscription,
-            Self::Uncancel(subscription) | Self::Resume(subscription) => subscription,
-            Self::Cancel { subscription, .. }
+            Self::Uncancel(subscription)
+            | Self::Resume(subscription)
+            | Self::Cancel { subscription, .. }
             | Self::Pause { subscription, .. }
             | Self::SetPaymentMethod { subscription, .. } => subscription,
         }

@@ -1,11 +1,14 @@
 //! What an account must get right, told as histories.
 
 mod convergence;
+mod dunning;
 mod holds;
 mod limits;
+mod proration;
 mod purchases;
 mod spending;
 mod subscriptions;
+mod trials;
 
 use std::collections::BTreeMap;
 
