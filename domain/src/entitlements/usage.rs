@@ -48,8 +48,8 @@ impl Usage {
     }
 
     /// The counter of a period that is not the one counted last begins anew.
-    fn add(&mut self, counted: &[Counted]) {
-        for it in counted {
+    fn add(&mut self, parts: &[Counted]) {
+        for it in parts {
             let features = self.counters.entry(it.subscription.clone()).or_default();
             let counter = features.entry(it.feature.clone()).or_insert(Counter {
                 period_start: it.period_start,
@@ -64,8 +64,8 @@ impl Usage {
     }
 
     /// What came back counts no more, unless its period is over.
-    fn free(&mut self, counted: &[Counted]) {
-        for it in counted {
+    fn free(&mut self, parts: &[Counted]) {
+        for it in parts {
             let features = self.counters.get_mut(&it.subscription);
             let counter = features.and_then(|features| features.get_mut(&it.feature));
             if let Some(counter) = counter.filter(|counter| counter.period_start == it.period_start) {
