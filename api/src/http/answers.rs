@@ -8,9 +8,8 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
 use tallybook_domain::credits::{Balance, GrantSource, HeldSlice, Hold, HoldEnd, Lot, Slice};
 use tallybook_domain::identity::UnitCode;
-use tallybook_domain::subscriptions::{Driver, SubscriptionItem, SubscriptionState, SubscriptionStatus};
-use tallybook_domain::trials::{TrialState, TrialStatus};
 
+use super::plan_answers::{SubscriptionBody, TrialBody};
 use super::wire::{Instant, MoneyBody, credits};
 
 /// A balance of one kind of credit.
@@ -69,73 +68,14 @@ impl AccountBody {
                 .iter()
                 .map(|unit| (unit.to_string(), balance(account, unit, at)))
                 .collect(),
-            trial: latest_trial(account),
+            trial: TrialBody::latest(account),
             subscriptions: account
                 .subscriptions()
-                .iter()
-                .map(|(id, state)| SubscriptionBody::of(id.as_str(), state))
+                .keys()
+                .filter_map(|id| SubscriptionBody::of(account, id, at))
                 .collect(),
             version,
         })
-    }
-}
-
-/// The trial that began last; of two from one instant, the one with the greater id.
-fn latest_trial(account: &Account) -> Option<TrialBody> {
-    let (id, state) = account
-        .trials()
-        .iter()
-        .max_by_key(|(id, state)| (state.started_at, *id))?;
-    Some(TrialBody::of(id.as_str(), state))
-}
-
-#[derive(Debug, Serialize)]
-struct TrialBody {
-    subscription: String,
-    status: TrialStatus,
-    started_at: Instant,
-    ends_at: Instant,
-}
-
-impl TrialBody {
-    fn of(subscription: &str, state: &TrialState) -> Self {
-        Self {
-            subscription: subscription.to_owned(),
-            status: state.status,
-            started_at: Instant(state.started_at),
-            ends_at: Instant(state.ends_at),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct SubscriptionBody {
-    id: String,
-    driver: Driver,
-    status: SubscriptionStatus,
-    items: Vec<SubscriptionItem>,
-    period_start: Instant,
-    period_end: Instant,
-    cancel_at_period_end: bool,
-    cancel_at: Option<Instant>,
-    trial_end: Option<Instant>,
-    ended_at: Option<Instant>,
-}
-
-impl SubscriptionBody {
-    fn of(id: &str, state: &SubscriptionState) -> Self {
-        Self {
-            id: id.to_owned(),
-            driver: state.driver,
-            status: state.status,
-            items: state.items.clone(),
-            period_start: Instant(state.period_start),
-            period_end: Instant(state.period_end),
-            cancel_at_period_end: state.cancel_at_period_end,
-            cancel_at: state.cancel_at.map(Instant),
-            trial_end: state.trial_end.map(Instant),
-            ended_at: state.ended_at.map(Instant),
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod feature_use;
 mod health;
 mod items;
 mod ledger;
+mod plan_answers;
 mod reports;
 mod strict_json;
 

@@ -17,6 +17,7 @@ mod positions;
 mod purchases;
 mod questions;
 mod server;
+mod subscriptions;
 mod test_clocks;
 mod timers;
 mod two_servers;

@@ -6,6 +6,7 @@ use super::event::{AccountEvent, AccountFact};
 use super::refusal::AccountRefusal;
 use super::state::Account;
 use crate::aggregate::{Aggregate, Timestamp};
+use crate::identity::SubscriptionId;
 use crate::subscriptions::{InvoiceIssued, InvoicesEvent, SubscriptionCommand};
 
 /// What a command would do: it is judged by the same function as the command itself, so what is shown is what follows.
@@ -34,22 +35,31 @@ impl Account {
             after.evolve(event);
         }
         let events: Vec<AccountEvent> = events.into_iter().skip(due).collect();
-        let state = after.subscriptions.get(&subscription);
-        let next_invoice = state.and_then(|state| {
-            let mut draft = Draft::of(&after, state.period_end.max(at));
-            draft.write_due();
-            let mut issued = draft
-                .events
-                .iter()
-                .filter_map(|event| Some((event.effective_at, issued(event)?)));
-            let next = issued.find(|(_, invoice)| invoice.subscription.as_ref() == Some(&subscription));
-            next.map(|(at, invoice)| (at, invoice.clone()))
-        });
+        let next_invoice = after.next_invoice(&subscription, at);
         Ok(Preview {
             invoices: events.iter().filter_map(issued).cloned().collect(),
             events,
             next_invoice,
         })
+    }
+
+    /// The first invoice that follows for a subscription after `at` by the clock alone, if one does by the end of its
+    /// period.
+    pub fn next_invoice(
+        &self,
+        subscription: &SubscriptionId,
+        at: Timestamp,
+    ) -> Option<(Timestamp, InvoiceIssued)> {
+        let state = self.subscriptions.get(subscription)?;
+        state.contract.as_ref()?;
+        let mut draft = Draft::of(self, state.period_end.max(at));
+        draft.write_due();
+        let mut issued = draft
+            .events
+            .iter()
+            .filter_map(|event| Some((event.effective_at, issued(event)?)));
+        let next = issued.find(|(_, invoice)| invoice.subscription.as_ref() == Some(subscription));
+        next.map(|(at, invoice)| (at, invoice.clone()))
     }
 }
 

@@ -43,6 +43,11 @@ impl Claim {
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }
+
+    /// When it was taken or released last.
+    pub fn since(&self) -> Timestamp {
+        self.last_at
+    }
 }
 
 impl Aggregate for Claim {

@@ -95,10 +95,13 @@ pub(super) fn standing(state: &SubscriptionState, trial: Option<&TrialState>, at
             Some(end) if end <= at => Standing::Inactive,
             _ => Standing::Active,
         },
-        _ => match trial.filter(|trial| trial.status == TrialStatus::Expired) {
-            Some(trial) => Standing::TrialOver(trial.ends_at),
-            None => Standing::Inactive,
-        },
+        _ => {
+            match trial.filter(|trial| matches!(trial.status, TrialStatus::Expired | TrialStatus::Cancelled))
+            {
+                Some(trial) => Standing::TrialOver(trial.ends_at),
+                None => Standing::Inactive,
+            }
+        }
     }
 }
 

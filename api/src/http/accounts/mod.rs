@@ -7,12 +7,16 @@ mod explain;
 mod grants;
 mod history;
 mod holds;
+mod invoices;
 mod list;
 mod open;
+mod orders;
 mod profile;
 mod purchases;
 mod show;
 mod statement;
+mod subscriptions;
+mod trials;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -26,6 +30,9 @@ use crate::AppState;
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
+        .merge(invoices::router())
+        .merge(subscriptions::router())
+        .merge(trials::router())
         .route("/accounts", get(list::list).post(open::open))
         .route("/accounts/{account}", get(show::show))
         .route("/accounts/{account}/balance", get(balance::balance))
