@@ -18,6 +18,7 @@ pub mod money;
 pub mod postings;
 pub mod purchases;
 pub mod quantity;
+pub mod recognition;
 pub mod stamped;
 #[cfg(feature = "proptest")]
 pub mod strategies;

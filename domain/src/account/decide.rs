@@ -25,6 +25,7 @@ impl Aggregate for Account {
         let mut draft = Draft::of(self, at);
         draft.write_due();
         judge(&mut draft, command)?;
+        draft.earn_revenue();
         if draft.events.is_empty() {
             return Err(AccountRefusal::NoChange);
         }

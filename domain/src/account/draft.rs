@@ -9,7 +9,7 @@ use super::event::{AccountEvent, AccountFact};
 use super::state::Account;
 use crate::Timestamp;
 use crate::credits::{CreditsEvent, HoldEnd, Lot, reconcile, spend};
-use crate::identity::{GrantId, HoldId};
+use crate::identity::{GrantId, HoldId, InvoiceId};
 use crate::purchases;
 
 /// The account, ahead of the stream by the events decided so far.
@@ -65,12 +65,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Everything that is due at the draft's instant, in the order of due instants, each dated its own. What is written
-    /// may make the next thing due, or put it off; nothing is looked at twice, so this ends.
+    /// may make the next thing due, or put it off. Nothing is looked at twice, so this ends; but revenue is, because what a
+    /// later step takes back corrects it, and each look brings a line in line up to its date.
     pub(super) fn write_due(&mut self) {
         let mut seen = BTreeSet::new();
         while let Some((due_at, due)) = self.account.dues(self.at).filter(|due| !seen.contains(due)).min() {
+            let written = self.events.len();
             self.write(due_at, &due);
-            seen.insert((due_at, due));
+            if !(matches!(due, Due::RevenueEarned(..)) && self.events.len() > written) {
+                seen.insert((due_at, due));
+            }
         }
     }
 
@@ -81,6 +85,28 @@ impl<'a> Draft<'a> {
             Due::Subscription(subscription, step) => {
                 super::subscriptions::write_step(self, subscription, step, due_at);
             }
+            Due::RevenueEarned(invoice, line) => self.earn(invoice, line, due_at),
+        }
+    }
+
+    /// What a command's facts make due at once: revenue of an invoice that came late, or was corrected.
+    pub(super) fn earn_revenue(&mut self) {
+        loop {
+            let due = self.account.recognition.due(self.at).next().cloned();
+            let Some((due_at, invoice, line)) = due else {
+                return;
+            };
+            let written = self.events.len();
+            self.earn(&invoice, &line, due_at);
+            if self.events.len() == written {
+                return;
+            }
+        }
+    }
+
+    fn earn(&mut self, invoice: &InvoiceId, line: &str, due_at: Timestamp) {
+        for (effective_at, event) in self.account.earn(invoice, line, due_at) {
+            self.record(effective_at, event);
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) enum Due {
     LotEnded(GrantId),
     HoldTimedOut(HoldId),
     Subscription(SubscriptionId, Step),
+    RevenueEarned(InvoiceId, String),
 }
 
 /// A step of a subscription. At the same instant in this order: a trial is over before a cancellation ends what it
@@ -39,6 +40,10 @@ impl Account {
             .due_holds(at)
             .map(|(due, hold)| (*due, Due::HoldTimedOut(hold.clone())));
         let steps = super::subscriptions::steps(self).filter(move |(due, _)| *due <= at);
-        endings.chain(holds).chain(steps)
+        let revenue = self
+            .recognition
+            .due(at)
+            .map(|(due, invoice, line)| (*due, Due::RevenueEarned(invoice.clone(), line.clone())));
+        endings.chain(holds).chain(steps).chain(revenue)
     }
 }

@@ -8,6 +8,7 @@ use crate::credits::CreditsEvent;
 use crate::event_family::event_family;
 use crate::identity::{AccountId, NaturalKey, TestClockId};
 use crate::purchases::{PurchaseLifeEvent, PurchasesEvent};
+use crate::recognition::RecognitionEvent;
 use crate::subscriptions::{InvoicesEvent, SubscriptionsEvent};
 use crate::trials::TrialsEvent;
 
@@ -113,6 +114,8 @@ pub enum AccountFact {
     PurchaseLife(PurchaseLifeEvent),
     /// To an invoice.
     Invoices(InvoicesEvent),
+    /// To the revenue of an invoice, as time passes.
+    Recognition(RecognitionEvent),
     /// To a subscription.
     Subscriptions(SubscriptionsEvent),
     /// To a trial.
@@ -154,6 +157,7 @@ sum_of_families! {
     Purchases(PurchasesEvent),
     PurchaseLife(PurchaseLifeEvent),
     Invoices(InvoicesEvent),
+    Recognition(RecognitionEvent),
     Subscriptions(SubscriptionsEvent),
     Trials(TrialsEvent),
 }

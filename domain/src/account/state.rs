@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::command::DatedFact;
 use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
 use crate::Timestamp;
-use crate::credits::{Credits, CreditsEvent};
+use crate::credits::{Contra, Credits, CreditsEvent, GrantWithdrawn};
 use crate::entitlements::Usage;
-use crate::identity::{AccountId, GrantId, GroupId, NaturalKey, PaymentId, SubscriptionId, TestClockId};
+use crate::identity::{
+    AccountId, GrantId, GroupId, InvoiceId, NaturalKey, PaymentId, SubscriptionId, TestClockId,
+};
 use crate::purchases::{PurchaseState, PurchasesEvent};
+use crate::recognition::Recognition;
 use crate::subscriptions::{InvoiceLine, InvoicesEvent, SubscriptionState, SubscriptionsEvent};
 use crate::trials::{TrialState, TrialsEvent};
 
@@ -30,6 +33,7 @@ pub struct Account {
     pub(super) purchases: BTreeMap<PaymentId, PurchaseState>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionState>,
     pub(super) trials: BTreeMap<SubscriptionId, TrialState>,
+    pub(super) recognition: Recognition,
     usage: Usage,
     /// The invoices that give or take units of a plan's lot.
     pub(super) billed: BTreeMap<GrantId, BTreeSet<GroupId>>,
@@ -90,6 +94,11 @@ impl Account {
         &self.subscriptions
     }
 
+    /// What was recognised of its invoices' lines.
+    pub fn recognition(&self) -> &Recognition {
+        &self.recognition
+    }
+
     /// Its trials, by the subscription they are the trial of.
     pub fn trials(&self) -> &BTreeMap<SubscriptionId, TrialState> {
         &self.trials
@@ -116,10 +125,20 @@ impl Account {
                 }
                 self.usage.evolve(credits);
                 self.credits.evolve(credits, event.effective_at);
+                for invoice in self.billed_by(credits) {
+                    self.schedule_revenue(&invoice);
+                }
             }
             AccountFact::Purchases(fact) => self.stand(Fact::Purchases(fact.clone()), event.effective_at),
             AccountFact::PurchaseLife(life) => self.fold_purchase(life, event.effective_at),
-            AccountFact::Invoices(fact) => self.stand(Fact::Invoices(fact.clone()), event.effective_at),
+            AccountFact::Invoices(fact) => {
+                self.stand(Fact::Invoices(fact.clone()), event.effective_at);
+                self.schedule_revenue(fact.invoice());
+            }
+            AccountFact::Recognition(earned) => {
+                self.recognition.evolve(earned, event.effective_at);
+                self.schedule_line(earned.invoice(), earned.line());
+            }
             AccountFact::Subscriptions(change) => self.fold_subscription(change),
             AccountFact::Trials(change) => self.fold_trial(change),
         }
@@ -140,6 +159,9 @@ impl Account {
                 if let Some(group) = self.groups.get_mut(&e.original.group()) {
                     group.facts.remove(&e.original.natural_key());
                 }
+                if let Fact::Invoices(original) = &e.original {
+                    self.schedule_revenue(original.invoice());
+                }
             }
         }
     }
@@ -148,6 +170,29 @@ impl Account {
     pub(super) fn invoices_of_lot(&self, grant: &GrantId) -> impl Iterator<Item = &Group> {
         let groups = self.billed.get(grant).into_iter().flatten();
         groups.filter_map(|group| self.groups.get(group))
+    }
+
+    /// The invoices whose deferred revenue changes by what an event gives of a lot or takes back.
+    fn billed_by(&self, event: &CreditsEvent) -> Vec<InvoiceId> {
+        let mut groups: BTreeSet<&GroupId> = BTreeSet::new();
+        match event {
+            CreditsEvent::CreditsGranted(granted)
+            | CreditsEvent::GrantWithdrawn(GrantWithdrawn { original: granted })
+                if granted.invoice_line.is_some() =>
+            {
+                groups.extend(&granted.group);
+            }
+            CreditsEvent::CreditsRevoked(clawback) | CreditsEvent::CreditsRestored(clawback)
+                if clawback.contra == Contra::Proration =>
+            {
+                groups.extend(self.billed.get(&clawback.grant).into_iter().flatten());
+            }
+            _ => {}
+        }
+        let names = groups
+            .into_iter()
+            .filter_map(|group| group.as_str().strip_prefix("inv:"));
+        names.map(InvoiceId::from).collect()
     }
 
     fn stand(&mut self, fact: Fact, effective_at: Timestamp) {

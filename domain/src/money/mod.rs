@@ -4,6 +4,7 @@ mod currency;
 mod rounding;
 
 pub use currency::{Currency, UnknownCurrency};
+pub(crate) use rounding::half_even;
 pub use rounding::{largest_remainder, released};
 
 use serde::{Deserialize, Serialize};

@@ -10,12 +10,16 @@ pub fn released(cost: i64, disposed: i64, total: i64) -> i64 {
         total > 0 && (0..=total).contains(&disposed),
         "disposed {disposed} of {total}"
     );
-    let numerator = i128::from(cost) * i128::from(disposed);
-    let denominator = i128::from(total);
+    let part = half_even(i128::from(cost) * i128::from(disposed), i128::from(total));
+    i64::try_from(part).expect("a part of an i64 cost is an i64")
+}
+
+/// `numerator / denominator`, half to even. The denominator must be positive.
+pub(crate) fn half_even(numerator: i128, denominator: i128) -> i128 {
     let floor = numerator.div_euclid(denominator);
     let twice_rest = 2 * numerator.rem_euclid(denominator);
     let round_up = twice_rest > denominator || (twice_rest == denominator && floor % 2 != 0);
-    i64::try_from(floor + i128::from(round_up)).expect("a part of an i64 cost is an i64")
+    floor + i128::from(round_up)
 }
 
 /// Split `total` over `weights` so that the parts sum to it: floors first, then one each to the largest remainders,

@@ -79,6 +79,8 @@ chart! {
     ProcessingFees = "5010" "expenses:processing-fees",
     /// Dispute fees.
     DisputeFees = "5020" "expenses:dispute-fees",
+    /// Earned, and never paid.
+    BadDebt = "5030" "expenses:bad-debt",
     /// Credits that may be spent.
     UnitsWallet = "U100" "units:wallet",
     /// Credits held or frozen.

@@ -1,7 +1,6 @@
 //! What invoices and credit notes do to the books.
 //!
-//! Revenue of a line stays deferred on 2120 (recognition over time, row 18, is not built), so what relieves an invoice
-//! relieves 2120 in full.
+//! What relieves an invoice relieves 2120 in full; the part of it that was earned is put back there by recognition.
 
 use super::LedgerAccount::{
     Bank, ContraRefunds, CustomerBalance, DeferredSubscription, Receivable, TaxPayable, UnappliedCash,
@@ -79,8 +78,8 @@ fn relieved(account: &AccountId, relief: &InvoiceRelief) -> Lines {
     lines
 }
 
-/// Rows 20 and 21. The refund a note was given back by debited 4110 with its own fact; the note takes that back out,
-/// because the line's revenue never was earned.
+/// Rows 20 and 21. The refund a note was given back by debited 4110 with its own fact; the note takes that back out: what
+/// was earned of it is contra-revenue under 4130.
 fn credited(account: &AccountId, note: &CreditNoteIssued) -> Lines {
     let mut lines = Lines::default();
     let commodity = note.amount.currency.code();

@@ -17,8 +17,9 @@
 //! | 14, 15 | disputed funds withdrawn; reinstated the inverse | 1130\[dispute\], 5020 / 1110 | U110 / U100, U940 |
 //! | 16 | dispute lost, and the clawback of what is unused | 4120 / 1130\[dispute\]; 2110 / 4120 | U930 / U100, U940 |
 //! | 17b | credits of a plan | 2120\[line\] / 2110\[grant\] | U100 / U900 |
+//! | 18 | service rendered | 2120\[line\] / 4020 | |
 //! | 20 | customer's balance applied; credited | 2130\[account\] / 1210; 2120, 2210 / 2130 | |
-//! | 21, 22 | credit note, void, write-off | 2120\[line\], 2210 / 1210, 2130, 4110, 1010 | |
+//! | 21, 22 | credit note, void, write-off; its earned part | 2120\[line\], 2210 / 1210, 2130, 4110, 1010; 4130 (write-off: 5030) / 2120\[line\] | |
 //! | 25 | payout recorded; paid; failed | 1120\[payout\] / 1110; 1010 / 1120; 1110 / 1120 | |
 //! | 30 | Stripe's fee; top-up; reserve | 5010 / 1110; 1110 / 1010; 1140 / 1110 | |
 //! | 32 | what an event's parts leave unaccounted for | against 1190\[natural key\] | |
@@ -30,6 +31,7 @@ mod invoices;
 mod lines;
 mod natural_key;
 mod purchases;
+mod recognition;
 mod treasury;
 
 pub use chart::LedgerAccount;
@@ -95,6 +97,7 @@ fn lines_of(account: &AccountId, fact: &AccountFact) -> Option<Lines> {
         AccountFact::Credits(event) => Some(credits::lines(account, event)),
         AccountFact::Purchases(event) => purchases::lines(account, event),
         AccountFact::Invoices(event) => Some(invoices::lines(account, event)),
+        AccountFact::Recognition(event) => Some(recognition::lines(event)),
         // A plan's state moves nothing: its invoices and grants do, by events of their own.
         // Nor does a purchase before it is paid.
         AccountFact::Subscriptions(_) | AccountFact::Trials(_) | AccountFact::PurchaseLife(_) => None,

@@ -19,6 +19,7 @@ pub fn natural_key(event: &AccountEvent) -> Option<NaturalKey> {
         AccountFact::Credits(e) => Some(NaturalKey(of_credits(e))),
         AccountFact::Purchases(e) => Some(Fact::Purchases(e.clone()).natural_key()),
         AccountFact::Invoices(e) => Some(Fact::Invoices(e.clone()).natural_key()),
+        AccountFact::Recognition(e) => Some(e.natural_key()),
     }
 }
 

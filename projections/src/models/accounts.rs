@@ -96,7 +96,8 @@ impl<'a> Changes<'a> {
             | AccountFact::Credits(_)
             | AccountFact::Purchases(_)
             | AccountFact::PurchaseLife(_)
-            | AccountFact::Invoices(_) => {}
+            | AccountFact::Invoices(_)
+            | AccountFact::Recognition(_) => {}
         }
     }
 

@@ -110,6 +110,7 @@ impl<'a> Changes<'a> {
             // Until it is paid there is no payment to show.
             | AccountFact::PurchaseLife(_)
             | AccountFact::Invoices(_)
+            | AccountFact::Recognition(_)
             | AccountFact::Subscriptions(_)
             | AccountFact::Trials(_) => {}
         }

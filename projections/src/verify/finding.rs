@@ -31,6 +31,8 @@ pub enum Check {
     NotNegative,
     /// What lots hold is what open holds reserve; no hold captures more than it reserved (I11).
     Holds,
+    /// 2120 of an invoice line is what was billed and is not earned yet; nothing after the service (I19).
+    Deferred,
     /// A fact, a use or a hold is recorded once (I12).
     Once,
 }
@@ -52,6 +54,7 @@ impl Check {
             Self::LotCost => "lot_cost",
             Self::NotNegative => "not_negative",
             Self::Holds => "holds_reserved",
+            Self::Deferred => "deferred_revenue",
             Self::Once => "once",
         }
     }

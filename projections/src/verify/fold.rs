@@ -155,6 +155,7 @@ fn told_twice(folded: &mut Folded, event: &AccountEvent) -> Option<String> {
         }
         AccountFact::Life(_)
         | AccountFact::PurchaseLife(_)
+        | AccountFact::Recognition(_)
         | AccountFact::Subscriptions(_)
         | AccountFact::Trials(_) => return None,
     };

@@ -1,4 +1,4 @@
-//! What must hold of an account whatever happened: I5, I6, I7, I8 and I11.
+//! What must hold of an account whatever happened: I5, I6, I7, I8, I11 and I19.
 
 use std::collections::BTreeMap;
 
@@ -60,6 +60,7 @@ pub(super) fn check(owner: &Owner, folded: &Folded, ledger: &Ledger, findings: &
     check_units(folded, &balances(ledger, owner), &mut found);
     check_costs(owner, folded, ledger, &mut found);
     check_holds(folded, &mut found);
+    check_deferred(owner, folded, ledger, &mut found);
 }
 
 fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
@@ -134,6 +135,52 @@ fn check_costs(owner: &Owner, folded: &Folded, ledger: &Ledger, found: &mut impl
                 Check::LotCost,
                 &grant,
                 format!("2110 has {booked} {currency}, its cost less what was released is {left}"),
+            );
+        }
+    }
+}
+
+/// I19: what is deferred for an invoice line is what was billed less what is earned of it, and all that is earned by the last
+/// command is recorded. Money of plans that no line billed is under the account's own key.
+fn check_deferred(
+    owner: &Owner,
+    folded: &Folded,
+    ledger: &Ledger,
+    found: &mut impl FnMut(Check, &str, String),
+) {
+    let mut billed: BTreeMap<(String, String), i128> = BTreeMap::new();
+    for line in folded.state.deferred_lines() {
+        if let Some(currency) = line.currency {
+            let key = (currency.code().to_owned(), line.line.clone());
+            *billed.entry(key).or_default() += line.deferred;
+        }
+        let last_at = folded.state.last_at();
+        let name = format!("{} {}", line.invoice, line.line);
+        if line.due_at.is_some_and(|due_at| Some(due_at) <= last_at) {
+            found(
+                Check::Deferred,
+                &name,
+                format!("revenue is due since {:?} and not recorded", line.due_at),
+            );
+        }
+        if line.ends_at.is_some_and(|ends_at| Some(ends_at) <= last_at) && line.deferred != 0 {
+            found(
+                Check::Deferred,
+                &name,
+                format!("{} stay deferred after the service", line.deferred),
+            );
+        }
+    }
+    for ((_, commodity, key), net) in ledger.nets(owner, &[L::DeferredSubscription]) {
+        let deferred = billed.get(&(commodity.clone(), key.clone())).copied();
+        if key != owner.1 && -net != deferred.unwrap_or_default() {
+            found(
+                Check::Deferred,
+                &key,
+                format!(
+                    "2120 has {} {commodity}, of its line {deferred:?} are deferred",
+                    -net
+                ),
             );
         }
     }

@@ -6,6 +6,7 @@ mod holds;
 mod limits;
 mod proration;
 mod purchases;
+mod revenue;
 mod spending;
 mod subscriptions;
 mod trials;
@@ -125,6 +126,16 @@ impl World {
                 );
             }
         }
+        let mut deferred: BTreeMap<(LedgerAccount, String, String), i64> = BTreeMap::new();
+        for line in self.account.deferred_lines() {
+            let key = (LedgerAccount::DeferredSubscription, line.line, "USD".to_owned());
+            *deferred.entry(key).or_default() -= i64::try_from(line.deferred).unwrap();
+        }
+        deferred.retain(|_, amount| *amount != 0);
+        let booked = balances.into_iter().filter(|((account, key, _), _)| {
+            *account == LedgerAccount::DeferredSubscription && key != "acct"
+        });
+        assert_eq!(booked.collect::<BTreeMap<_, _>>(), deferred, "2120 of every line");
         let mut refolded = Account::default();
         for event in &self.stream {
             let wire = serde_json::to_string(event).unwrap();

@@ -99,8 +99,12 @@ pub(super) fn refused(refusal: SubscriptionRefusal) -> AccountRefusal {
     AccountRefusal::Subscription(refusal)
 }
 
+/// What happened, but for revenue that time earned: `revenue` tells of that.
 pub(super) fn names(events: &[AccountEvent]) -> Vec<&'static str> {
-    events.iter().map(event_name).collect()
+    let told = events
+        .iter()
+        .filter(|event| !matches!(event.fact, AccountFact::Recognition(_)));
+    told.map(event_name).collect()
 }
 
 pub(super) fn pay(invoice: &InvoiceId) -> AccountCommand {
@@ -114,6 +118,13 @@ pub(super) fn pay(invoice: &InvoiceId) -> AccountCommand {
 impl World {
     pub(super) fn subscription(&self) -> &SubscriptionState {
         &self.account.subscriptions()[&sub()]
+    }
+
+    /// When the clock alone next does something to the subscription.
+    pub(super) fn next_step(&self) -> Option<Timestamp> {
+        let dues = self.account.dues(Timestamp::MAX_UTC);
+        let steps = dues.filter(|(_, due)| !matches!(due, super::super::dues::Due::RevenueEarned(..)));
+        steps.map(|(at, _)| at).min()
     }
 
     /// The last invoice.
@@ -700,9 +711,9 @@ fn a_credit_note_lowers_what_is_owed_first_and_never_exceeds_the_invoice() {
             .sum()
     };
     assert_eq!(
-        of(LedgerAccount::DeferredSubscription),
+        of(LedgerAccount::DeferredSubscription) + of(LedgerAccount::ContraCreditNotes),
         0,
-        "nothing of the line is left deferred"
+        "nothing of the line is left deferred but what four days earned"
     );
     assert_eq!(
         (of(LedgerAccount::Receivable), of(LedgerAccount::ContractCredits)),
@@ -745,7 +756,21 @@ fn an_open_invoice_is_voided_or_given_up_once() {
             "paid after void gives nothing"
         );
         assert_eq!(world.credits_at(day(2)), Units::ZERO);
-        assert_eq!(world.balances(), BTreeMap::new());
+        let contra = if void {
+            LedgerAccount::ContraCreditNotes
+        } else {
+            LedgerAccount::BadDebt
+        };
+        let left =
+            |account: LedgerAccount, key: &str, amount| ((account, key.to_owned(), "USD".to_owned()), amount);
+        assert_eq!(
+            world.balances(),
+            BTreeMap::from([
+                left(LedgerAccount::DeferredSubscription, "in_sub_1_1:main", -32),
+                left(contra, "", 32)
+            ]),
+            "a day of 10.00 was earned"
+        );
     }
 }
 

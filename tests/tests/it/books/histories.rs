@@ -102,7 +102,7 @@ async fn a_period_s_file_begins_with_the_balances_before_it() {
     }
 }
 
-/// How many postings of a file are damaged in each way; times `TALLYBOOK_TEST_SCALE`.
+/// How many postings of a file are damaged, each in the next way; times `TALLYBOOK_TEST_SCALE`.
 const MUTANTS: usize = 1;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,15 +116,14 @@ async fn no_posting_is_dropped_or_changed_without_being_caught() {
             let file = folder.path().join(format!("{tenant}.{}", program.format()));
             program.export(database, tenant, &[], &file).await;
             let text = std::fs::read_to_string(&file).expect("the export");
-            for number in 0..scaled(MUTANTS) {
-                for damage in Damage::ALL {
-                    let (mutant, told) = program.mutant(&text, damage, &mut rng);
-                    let file = folder
-                        .path()
-                        .join(format!("{tenant}.{number}.{damage:?}.{}", program.format()));
-                    std::fs::write(&file, mutant).expect("written");
-                    mutants.push((program, file, told));
-                }
+            for _ in 0..scaled(MUTANTS) {
+                let number = mutants.len();
+                let (mutant, told) = program.mutant(&text, Damage::ALL[number % 3], &mut rng);
+                let file = folder
+                    .path()
+                    .join(format!("mutant.{number}.{}", program.format()));
+                std::fs::write(&file, mutant).expect("written");
+                mutants.push((program, file, told));
             }
         }
     }
