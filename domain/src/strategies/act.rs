@@ -5,6 +5,7 @@ use proptest::collection::{SizeRange, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use super::billing::{BillingAct, billing};
 use crate::credits::GrantSource;
 
 /// Something that is done. Numbers are small and odd on purpose: shares of them never divide evenly. A `usize` picks
@@ -96,6 +97,8 @@ pub enum Act {
         /// Millionths, signed.
         micros: i64,
     },
+    /// Something with what Tallybook itself sells and bills.
+    Billing(BillingAct),
     /// The clock alone.
     Wait,
 }
@@ -180,7 +183,11 @@ pub fn payments() -> impl Strategy<Value = Act> {
 
 /// One act, of any kind.
 pub fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![18 => spending(), 7 => payments()]
+    prop_oneof![
+        18 => spending(),
+        7 => payments(),
+        12 => billing().prop_map(Act::Billing),
+    ]
 }
 
 /// So many acts, some at the same instant, some days apart.

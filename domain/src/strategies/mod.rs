@@ -20,8 +20,10 @@
 //! ```
 
 mod act;
+mod billing;
 mod payment;
 mod play;
 
 pub use act::{Act, Step, act, history, payments, spending, steps};
+pub use billing::{BillingAct, billing};
 pub use play::{Play, Unfooted};

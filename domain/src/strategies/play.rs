@@ -6,6 +6,7 @@ use chrono::{Duration, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::act::{Act, Step};
+use super::billing;
 use super::payment::{Payment, usd};
 use crate::account::{
     Account, AccountCommand, AccountEvent, AccountRefusal, CaptureHold, DebitCredits, GrantCredits,
@@ -173,6 +174,7 @@ impl Play {
             Act::Release { hold } => AccountCommand::Release(ReleaseHold {
                 hold: self.hold(hold),
             }),
+            Act::Billing(ref act) => billing::command(&self.account.at(self.at), act, n, self.at),
             Act::Wait => AccountCommand::WriteDue,
             Act::Pay { .. }
             | Act::Refund { .. }

@@ -1,0 +1,426 @@
+//! What callers may do with Tallybook's own purchases, subscriptions, trials and invoices.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use chrono::Duration;
+use proptest::option;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::payment::usd;
+use crate::Timestamp;
+use crate::account::{Account, AccountCommand};
+use crate::calendar::Interval;
+use crate::catalog::{Collection, Pack, Price, PriceScheme, Tier, Uncollected};
+use crate::identity::{PaymentId, SubscriptionId, UnitCode};
+use crate::money::{Currency, Money};
+use crate::purchases::{PayPurchase, PurchaseCommand, RefundPurchase, StartPurchase};
+use crate::quantity::Units;
+use crate::subscriptions::{
+    ChangeSubscription, CreditInvoice, CreditTo, InvoiceCommand, ItemOrder, ItemTerms, PayInvoice,
+    StartSubscription, SubscriptionCommand, TrialOrder, When,
+};
+use crate::trials::{TrialCommand, TrialOutcome, TrialTerms};
+
+/// Something a caller does with what it sells. A `usize` picks one of the things there are by then, or of the offers
+/// there are, modulo their number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BillingAct {
+    /// A purchase is begun.
+    Purchase {
+        /// How many packs.
+        quantity: u64,
+        /// Minor units of tax.
+        tax: i64,
+    },
+    /// It is paid at the bank.
+    PayPurchase {
+        /// Which.
+        purchase: usize,
+    },
+    /// Part of it is given back.
+    RefundPurchase {
+        /// Which.
+        purchase: usize,
+        /// Minor units.
+        minor: i64,
+    },
+    /// A subscription begins.
+    Subscribe {
+        /// Which offer.
+        plan: usize,
+        /// How many.
+        quantity: u32,
+        /// Days of trial; none: none.
+        trial: Option<u32>,
+        /// What a trial's end brings.
+        outcome: usize,
+        /// Whether there is a card.
+        card_on_file: bool,
+    },
+    /// Its plan or quantity changes.
+    Change {
+        /// Which subscription.
+        subscription: usize,
+        /// To which offer.
+        plan: usize,
+        /// How many.
+        quantity: u32,
+        /// Or at the period's end.
+        is_now: bool,
+    },
+    /// It is to end.
+    Cancel {
+        /// Which subscription.
+        subscription: usize,
+        /// Or at the period's end.
+        is_now: bool,
+    },
+    /// It is not to end after all.
+    Uncancel {
+        /// Which subscription.
+        subscription: usize,
+    },
+    /// It pauses.
+    Pause {
+        /// Which subscription.
+        subscription: usize,
+        /// For how many days; none: until it is resumed.
+        days: Option<i64>,
+    },
+    /// It goes on.
+    Resume {
+        /// Which subscription.
+        subscription: usize,
+    },
+    /// Its trial becomes a paid period now.
+    Convert {
+        /// Which subscription.
+        subscription: usize,
+    },
+    /// An invoice is paid.
+    PayInvoice {
+        /// Which.
+        invoice: usize,
+    },
+    /// A try to pay it failed.
+    FailInvoice {
+        /// Which.
+        invoice: usize,
+    },
+    /// It is voided, or given up.
+    CloseInvoice {
+        /// Which.
+        invoice: usize,
+        /// Given up.
+        is_written_off: bool,
+    },
+    /// Part of it is credited.
+    CreditInvoice {
+        /// Which.
+        invoice: usize,
+        /// Minor units; all if none.
+        minor: Option<i64>,
+        /// Back to the customer, not to their balance.
+        is_refund: bool,
+    },
+}
+
+fn of_a_purchase() -> impl Strategy<Value = BillingAct> {
+    let one = 0..3_usize;
+    prop_oneof![
+        (1..30_u64, 0..99_i64).prop_map(|(quantity, tax)| BillingAct::Purchase { quantity, tax }),
+        one.clone()
+            .prop_map(|purchase| BillingAct::PayPurchase { purchase }),
+        (one, 1..4_000_i64).prop_map(|(purchase, minor)| BillingAct::RefundPurchase { purchase, minor }),
+    ]
+}
+
+fn of_a_subscription() -> impl Strategy<Value = BillingAct> {
+    let one = 0..2_usize;
+    let begin = (
+        0..3_usize,
+        1..4_u32,
+        option::of(1..20_u32),
+        0..4_usize,
+        any::<bool>(),
+    );
+    prop_oneof![
+        3 => begin.prop_map(|(plan, quantity, trial, outcome, card_on_file)| BillingAct::Subscribe {
+            plan, quantity, trial, outcome, card_on_file,
+        }),
+        4 => (one.clone(), 0..3_usize, 1..4_u32, any::<bool>()).prop_map(
+            |(subscription, plan, quantity, is_now)| BillingAct::Change { subscription, plan, quantity, is_now }
+        ),
+        1 => (one.clone(), any::<bool>()).prop_map(|(subscription, is_now)| BillingAct::Cancel { subscription, is_now }),
+        1 => one.clone().prop_map(|subscription| BillingAct::Uncancel { subscription }),
+        1 => (one.clone(), option::of(1..50_i64)).prop_map(|(subscription, days)| BillingAct::Pause { subscription, days }),
+        1 => one.clone().prop_map(|subscription| BillingAct::Resume { subscription }),
+        1 => one.prop_map(|subscription| BillingAct::Convert { subscription }),
+    ]
+}
+
+fn of_an_invoice() -> impl Strategy<Value = BillingAct> {
+    let one = 0..5_usize;
+    prop_oneof![
+        5 => one.clone().prop_map(|invoice| BillingAct::PayInvoice { invoice }),
+        2 => one.clone().prop_map(|invoice| BillingAct::FailInvoice { invoice }),
+        1 => (one.clone(), any::<bool>()).prop_map(|(invoice, is_written_off)| BillingAct::CloseInvoice { invoice, is_written_off }),
+        2 => (one, option::of(1..1_500_i64), any::<bool>()).prop_map(
+            |(invoice, minor, is_refund)| BillingAct::CreditInvoice { invoice, minor, is_refund }
+        ),
+    ]
+}
+
+/// Purchases, subscriptions with trials, and their invoices.
+pub fn billing() -> impl Strategy<Value = BillingAct> {
+    prop_oneof![2 => of_a_purchase(), 4 => of_a_subscription(), 5 => of_an_invoice()]
+}
+
+/// Credits that never expire: one at 20.00, five and more at 18.00, ten and more at 15.00, 25 and more at 12.00.
+fn pack() -> Pack {
+    let tier = |up_to, minor: i64| Tier {
+        up_to,
+        unit_amount: Decimal::from(minor),
+        flat_amount: 0,
+    };
+    Pack {
+        id: "credits".to_owned(),
+        name: "Credits".to_owned(),
+        prices: BTreeSet::new(),
+        price: usd(2_000),
+        quantity: None,
+        unit: UnitCode::default(),
+        credits: Units::from_micros(1_777),
+        expires_after: None,
+        priority: 0,
+        unit_price: Some(Price {
+            currency: Currency::USD,
+            scheme: PriceScheme::Volume {
+                tiers: vec![
+                    tier(Some(4), 2_000),
+                    tier(Some(9), 1_800),
+                    tier(Some(24), 1_500),
+                    tier(None, 1_200),
+                ],
+            },
+        }),
+    }
+}
+
+/// Three plans of one family: one that costs nothing, two whose prices and credits share no divisor.
+fn terms(plan: usize) -> ItemTerms {
+    let (name, minor, micros, uncollected) = [
+        ("free", 0, 101, Uncollected::Cancel),
+        ("pro", 997, 1_009, Uncollected::Unpaid),
+        ("max", 2_999, 3_331, Uncollected::Cancel),
+    ][plan % 3];
+    ItemTerms {
+        plan: name.to_owned(),
+        family: "plans".to_owned(),
+        price: Some(Price {
+            currency: Currency::USD,
+            scheme: PriceScheme::PerUnit {
+                unit_amount: Decimal::from(minor),
+            },
+        }),
+        interval: Interval::Months(NonZeroU32::MIN),
+        unit: UnitCode::default(),
+        credits: Units::from_micros(micros),
+        grants_on_zero_amount: true,
+        credits_value: (minor > 0).then(|| Money::new(minor / 3, Currency::USD)),
+        rollover: None,
+        scope: BTreeSet::new(),
+        features: std::collections::BTreeMap::new(),
+        collection: Collection {
+            due_after_days: 0,
+            retry_after_days: vec![2, 5],
+            then: uncollected,
+        },
+    }
+}
+
+fn trial(plan: usize, days: u32, outcome: usize) -> TrialTerms {
+    let outcome = match outcome % 4 {
+        0 => TrialOutcome::Convert,
+        1 => TrialOutcome::Pause,
+        2 => TrialOutcome::Cancel,
+        _ => TrialOutcome::Downgrade {
+            terms: Box::new(terms(0)),
+        },
+    };
+    let terms = terms(plan);
+    TrialTerms {
+        family_plans: BTreeSet::from([terms.plan.clone()]),
+        plan: terms.plan,
+        family: terms.family,
+        days,
+        unit: terms.unit,
+        credits: Units::from_micros(313),
+        scope: BTreeSet::new(),
+        card_required: false,
+        at_end: TrialOutcome::Convert,
+        at_end_without_card: Some(outcome),
+    }
+}
+
+fn items(plan: usize, quantity: u32) -> Vec<ItemOrder> {
+    vec![ItemOrder {
+        item: "base".to_owned(),
+        quantity,
+        terms: terms(plan),
+    }]
+}
+
+fn picked<T>(mut things: impl ExactSizeIterator<Item = T>, pick: usize) -> Option<T> {
+    let count = things.len();
+    (count > 0).then(|| things.nth(pick % count)).flatten()
+}
+
+fn when(is_now: bool) -> When {
+    if is_now { When::Now } else { When::PeriodEnd }
+}
+
+/// The command of an act on an account as it stands; what there is nothing of is waited for. `n` names what is new.
+pub(super) fn command(account: &Account, act: &BillingAct, n: usize, at: Timestamp) -> AccountCommand {
+    let found = match act {
+        BillingAct::Purchase { .. } | BillingAct::PayPurchase { .. } | BillingAct::RefundPurchase { .. } => {
+            of_purchases(account, act, n).map(AccountCommand::Purchase)
+        }
+        BillingAct::PayInvoice { .. }
+        | BillingAct::FailInvoice { .. }
+        | BillingAct::CloseInvoice { .. }
+        | BillingAct::CreditInvoice { .. } => of_invoices(account, act, n).map(AccountCommand::Invoice),
+        BillingAct::Convert { subscription } => one_subscription(account, *subscription)
+            .map(|subscription| AccountCommand::Trial(TrialCommand::Convert(subscription))),
+        BillingAct::Subscribe { .. }
+        | BillingAct::Change { .. }
+        | BillingAct::Cancel { .. }
+        | BillingAct::Uncancel { .. }
+        | BillingAct::Pause { .. }
+        | BillingAct::Resume { .. } => of_subscriptions(account, act, n, at)
+            .map(|command| AccountCommand::Subscription(Box::new(command))),
+    };
+    found.unwrap_or(AccountCommand::WriteDue)
+}
+
+fn one_subscription(account: &Account, pick: usize) -> Option<SubscriptionId> {
+    picked(account.subscriptions().keys(), pick).cloned()
+}
+
+fn of_purchases(account: &Account, act: &BillingAct, n: usize) -> Option<PurchaseCommand> {
+    let one = |pick| {
+        let ids: Vec<PaymentId> = account.purchases().map(|(id, _)| id.clone()).collect();
+        picked(ids.into_iter(), pick)
+    };
+    Some(match *act {
+        BillingAct::PayPurchase { purchase } => PurchaseCommand::Pay(PayPurchase {
+            purchase: one(purchase)?,
+            amount: None,
+            paid_at: None,
+            method: Some("transfer".to_owned()),
+            reference: None,
+        }),
+        BillingAct::RefundPurchase { purchase, minor } => PurchaseCommand::Refund(RefundPurchase {
+            purchase: one(purchase)?,
+            refund: format!("refund_{n}"),
+            amount: usd(minor),
+            reason: None,
+            reference: None,
+        }),
+        BillingAct::Purchase { quantity, tax } => PurchaseCommand::Start(StartPurchase {
+            purchase: PaymentId(format!("pur_{n}")),
+            pack: "credits".to_owned(),
+            terms: Some(pack()),
+            quantity,
+            tax: Some(usd(tax)),
+            reference: None,
+        }),
+        _ => return None,
+    })
+}
+
+fn of_subscriptions(
+    account: &Account,
+    act: &BillingAct,
+    n: usize,
+    at: Timestamp,
+) -> Option<SubscriptionCommand> {
+    let one = |pick| one_subscription(account, pick);
+    Some(match *act {
+        BillingAct::Subscribe {
+            plan,
+            quantity,
+            trial: days,
+            outcome,
+            card_on_file,
+        } => SubscriptionCommand::Start(StartSubscription {
+            subscription: SubscriptionId(format!("sub_{n}")),
+            items: items(plan, quantity),
+            trial: days.map(|days| TrialOrder {
+                terms: trial(plan, days, outcome),
+                fingerprints: BTreeSet::new(),
+                override_reason: (outcome == 0).then(|| "asked for".to_owned()),
+            }),
+            card_on_file,
+        }),
+        BillingAct::Change {
+            subscription,
+            plan,
+            quantity,
+            is_now,
+        } => SubscriptionCommand::Change(ChangeSubscription {
+            subscription: one(subscription)?,
+            items: items(plan, quantity),
+            when: when(is_now),
+        }),
+        BillingAct::Cancel { subscription, is_now } => SubscriptionCommand::Cancel {
+            subscription: one(subscription)?,
+            when: when(is_now),
+        },
+        BillingAct::Uncancel { subscription } => SubscriptionCommand::Uncancel(one(subscription)?),
+        BillingAct::Pause { subscription, days } => SubscriptionCommand::Pause {
+            subscription: one(subscription)?,
+            until: days.map(|days| at + Duration::days(days)),
+        },
+        BillingAct::Resume { subscription } => SubscriptionCommand::Resume(one(subscription)?),
+        _ => return None,
+    })
+}
+
+fn of_invoices(account: &Account, act: &BillingAct, n: usize) -> Option<InvoiceCommand> {
+    let one = |pick| {
+        let invoices = account.invoices();
+        picked(invoices.into_iter(), pick).map(|view| view.invoice)
+    };
+    Some(match *act {
+        BillingAct::FailInvoice { invoice } => InvoiceCommand::RecordPaymentFailure(one(invoice)?),
+        BillingAct::CloseInvoice {
+            invoice,
+            is_written_off: true,
+        } => InvoiceCommand::WriteOff(one(invoice)?),
+        BillingAct::CloseInvoice { invoice, .. } => InvoiceCommand::Void(one(invoice)?),
+        BillingAct::CreditInvoice {
+            invoice,
+            minor,
+            is_refund,
+        } => InvoiceCommand::Credit(CreditInvoice {
+            invoice: one(invoice)?,
+            credit_note: format!("cn_{n}"),
+            amount: minor.map(usd),
+            lines: Vec::new(),
+            to: if is_refund {
+                CreditTo::Refund
+            } else {
+                CreditTo::Balance
+            },
+        }),
+        BillingAct::PayInvoice { invoice } => InvoiceCommand::Pay(PayInvoice {
+            invoice: one(invoice)?,
+            amount: None,
+            through_stripe: false,
+        }),
+        _ => return None,
+    })
+}
