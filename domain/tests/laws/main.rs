@@ -5,6 +5,7 @@
 
 mod books;
 mod caching;
+mod invoices;
 mod plain_rationals;
 mod second_opinion;
 mod time;
