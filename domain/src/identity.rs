@@ -52,6 +52,10 @@ ids! {
     DebitId,
     /// A reservation.
     HoldId,
+    /// A consumption given back, whole or in part.
+    ReversalId,
+    /// A correction by hand.
+    AdjustmentId,
     /// The payment a purchase was made with: the payment intent's id, else the charge's.
     PaymentId,
     /// A subscription, Stripe's id when Stripe drives it.

@@ -178,6 +178,29 @@ impl Journal {
         .await?)
     }
 
+    /// The first event of a stream, of one of these types, whose payload has this text in that member: what a caller
+    /// names by its id but a state does not keep. Reads the stream, so it is for what is asked for seldom.
+    pub async fn find_in_stream(
+        &self,
+        aggregate_type: &str,
+        stream: &StreamId,
+        event_types: &[&str],
+        member: &str,
+        text: &str,
+    ) -> Result<Option<Recorded>, ReadError> {
+        let readers = &self.inner.readers;
+        let event_types: Vec<String> = event_types.iter().map(|name| (*name).to_owned()).collect();
+        Ok(repo::events::first_with(
+            readers,
+            aggregate_type,
+            stream.as_str(),
+            &event_types,
+            member,
+            text,
+        )
+        .await?)
+    }
+
     /// Up to `limit` events of the whole log after `after_position`, in order of position. What is visible is always a
     /// prefix of the log: to follow it, ask again after the last position seen.
     pub async fn read_log(&self, after_position: i64, limit: u32) -> Result<Vec<Recorded>, ReadError> {

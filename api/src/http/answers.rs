@@ -1,13 +1,16 @@
 //! What the interface shows of an account: pure functions of the folded state, so that the same state gives the same
 //! bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
-use tallybook_domain::credits::{Balance, GrantSource, HeldSlice, Hold, HoldEnd, Lot, Slice};
-use tallybook_domain::identity::UnitCode;
+use tallybook_domain::credits::{
+    Balance, EndedHold, GrantSource, HeldSlice, Hold, HoldEnd, Lot, OnExpiry, Slice,
+};
+use tallybook_domain::identity::{HoldId, UnitCode};
+use tallybook_domain::quantity::Units;
 
 use super::plan_answers::{SubscriptionBody, TrialBody};
 use super::wire::{Instant, MoneyBody, credits};
@@ -15,26 +18,41 @@ use super::wire::{Instant, MoneyBody, credits};
 /// A balance of one kind of credit.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct BalanceBody {
+    /// In all lots valid now, whatever their scope.
     available: String,
     held: String,
     frozen: String,
     overdraft: String,
+    /// Where lots are reserved for features: what uses without a feature may take, and what those for each.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    scopes: Option<ScopesBody>,
 }
 
-impl From<Balance> for BalanceBody {
-    fn from(balance: Balance) -> Self {
-        Self {
-            available: credits(balance.available),
-            held: credits(balance.held),
-            frozen: credits(balance.frozen),
-            overdraft: credits(balance.overdraft),
-        }
-    }
+/// What may be taken, by what for; all that is owed is subtracted from each.
+#[derive(Debug, Clone, Serialize)]
+struct ScopesBody {
+    unscoped: String,
+    features: BTreeMap<String, String>,
 }
 
 /// The balance of a kind at `at`, of an account into which what is due by then was folded.
 pub(super) fn balance(account: &Account, unit: &UnitCode, at: Timestamp) -> BalanceBody {
-    account.credits().balance(unit, at).into()
+    let account = account.credits();
+    let by_feature = account.spendable_by_feature(unit, at);
+    let balance = account.balance(unit, at);
+    BalanceBody {
+        available: credits(balance.available),
+        held: credits(balance.held),
+        frozen: credits(balance.frozen),
+        overdraft: credits(balance.overdraft),
+        scopes: (!by_feature.is_empty()).then(|| ScopesBody {
+            unscoped: credits(account.spendable(unit, None, at)),
+            features: by_feature
+                .into_iter()
+                .map(|(feature, units)| (feature, credits(units)))
+                .collect(),
+        }),
+    }
 }
 
 /// An account.
@@ -95,6 +113,7 @@ pub(super) struct LotBody {
     held: String,
     frozen: String,
     consumed: String,
+    removed: String,
     expired: String,
     revoked: String,
     overdrawn: String,
@@ -103,6 +122,11 @@ pub(super) struct LotBody {
     purchase: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+    /// The only features that may spend it; none where any may.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    features: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided_at: Option<Instant>,
 }
 
 impl LotBody {
@@ -120,12 +144,15 @@ impl LotBody {
             held: credits(lot.held),
             frozen: credits(lot.frozen),
             consumed: credits(lot.consumed),
+            removed: credits(lot.removed),
             expired: credits(lot.expired),
             revoked: credits(lot.revoked),
             overdrawn: credits(lot.overdrawn),
             cost: lot.terms.cost.map(MoneyBody),
             purchase: lot.terms.purchase.as_ref().map(ToString::to_string),
             reference: lot.terms.reference.clone(),
+            features: lot.terms.scope.clone(),
+            voided_at: lot.voided_at.map(Instant),
         }
     }
 }
@@ -191,26 +218,80 @@ pub(super) struct HoldBody {
     placed_at: Instant,
     expires_at: Instant,
     ended_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature: Option<String>,
+    #[serde(skip_serializing_if = "OnExpiry::is_keep")]
+    on_expiry: OnExpiry,
 }
 
-impl From<&Hold> for HoldBody {
-    fn from(hold: &Hold) -> Self {
-        Self {
-            id: hold.hold.to_string(),
-            unit: hold.unit.to_string(),
-            credits: credits(hold.units),
-            captured: credits(hold.captured),
-            held: credits(hold.held()),
-            slices: hold.rest.iter().map(Into::into).collect(),
-            status: match hold.ended {
-                None => "open",
-                Some((HoldEnd::Captured, _)) => "captured",
-                Some((HoldEnd::Released, _)) => "released",
-                Some((HoldEnd::TimedOut, _)) => "timed_out",
+/// A hold, open or ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AnyHold<'a> {
+    Open(&'a Hold),
+    Ended(&'a HoldId, &'a EndedHold),
+}
+
+impl<'a> AnyHold<'a> {
+    /// The hold of that id.
+    pub(super) fn find(account: &'a Account, hold: &'a HoldId) -> Option<Self> {
+        let account = account.credits();
+        let ended = || account.ended_hold(hold).map(|ended| Self::Ended(hold, ended));
+        account.hold(hold).map(Self::Open).or_else(ended)
+    }
+
+    /// All of an account, by id.
+    pub(super) fn all(account: &'a Account) -> BTreeMap<&'a str, Self> {
+        let account = account.credits();
+        let open = account.holds().map(|hold| (hold.hold.as_str(), Self::Open(hold)));
+        let ended = account
+            .ended_holds()
+            .map(|(id, hold)| (id.as_str(), Self::Ended(id, hold)));
+        open.chain(ended).collect()
+    }
+
+    pub(super) fn unit(self) -> &'a UnitCode {
+        match self {
+            Self::Open(hold) => &hold.unit,
+            Self::Ended(_, hold) => &hold.unit,
+        }
+    }
+}
+
+impl From<AnyHold<'_>> for HoldBody {
+    fn from(hold: AnyHold<'_>) -> Self {
+        match hold {
+            AnyHold::Open(hold) => Self {
+                id: hold.hold.to_string(),
+                unit: hold.unit.to_string(),
+                credits: credits(hold.units),
+                captured: credits(hold.captured),
+                held: credits(hold.held()),
+                slices: hold.rest.iter().map(Into::into).collect(),
+                status: "open",
+                placed_at: Instant(hold.placed_at),
+                expires_at: Instant(hold.expires_at),
+                ended_at: None,
+                feature: hold.feature.clone(),
+                on_expiry: hold.on_expiry,
             },
-            placed_at: Instant(hold.placed_at),
-            expires_at: Instant(hold.expires_at),
-            ended_at: hold.ended.map(|(_, at)| Instant(at)),
+            AnyHold::Ended(id, hold) => Self {
+                id: id.to_string(),
+                unit: hold.unit.to_string(),
+                credits: credits(hold.units),
+                captured: credits(hold.captured),
+                held: credits(Units::ZERO),
+                slices: Vec::new(),
+                status: match hold.how {
+                    HoldEnd::Captured => "captured",
+                    HoldEnd::Released => "released",
+                    HoldEnd::TimedOut => "timed_out",
+                },
+                placed_at: Instant(hold.placed_at),
+                expires_at: Instant(hold.expires_at),
+                ended_at: Some(Instant(hold.ended_at)),
+                feature: None,
+                on_expiry: OnExpiry::Keep,
+            },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The interface's forms of the domain's values: credits as decimal text, money as Stripe's integers, instants as RFC
 //! 3339. Each reads strictly and writes one way, so that a request re-serialised is the same for the same meaning.
 
+use std::collections::BTreeSet;
+
 use chrono::{Datelike, NaiveDate, SecondsFormat, SubsecRound};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -86,6 +88,57 @@ impl<'de> Deserialize<'de> for Count {
                 "the quantity must be positive, at most a trillion",
             )),
         }
+    }
+}
+
+/// A quantity of credits to be given (positive) or taken (negative); never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedCredits(pub Units);
+
+impl Serialize for SignedCredits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SignedCredits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let units: Units = text.parse().map_err(de::Error::custom)?;
+        if units.is_zero() {
+            return Err(de::Error::custom("the quantity of credits must not be zero"));
+        }
+        Ok(Self(units))
+    }
+}
+
+/// The features a lot is reserved for: at most 32 names, in any order; none for a lot that any use may draw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Features(BTreeSet<Text>);
+
+/// Names of a scope, at most.
+const FEATURES_MAX: usize = 32;
+
+impl Features {
+    /// Whether none is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names.
+    pub fn into_names(self) -> BTreeSet<String> {
+        self.0.into_iter().map(|Text(name)| name).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Features {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = BTreeSet::<Text>::deserialize(deserializer)?;
+        if names.len() > FEATURES_MAX {
+            return Err(de::Error::custom("a lot is reserved for 32 features at most"));
+        }
+        Ok(Self(names))
     }
 }
 

@@ -1,12 +1,16 @@
 //! What may be asked of an account.
 
+use std::collections::BTreeSet;
+
 use chrono_tz::Tz;
 
 use crate::Timestamp;
 use crate::account::Fact;
-use crate::credits::{CreditsGranted, GrantSource};
+use crate::credits::{Consumption, CreditsGranted, GrantSource, OnExpiry};
 use crate::identity::SubscriptionId;
-use crate::identity::{AccountId, DebitId, GrantId, GroupId, HoldId, TestClockId, UnitCode};
+use crate::identity::{
+    AccountId, AdjustmentId, DebitId, GrantId, GroupId, HoldId, ReversalId, TestClockId, UnitCode,
+};
 use crate::money::Money;
 use crate::purchases::PurchaseCommand;
 use crate::quantity::Units;
@@ -31,6 +35,12 @@ pub enum AccountCommand {
     Release(ReleaseHold),
     /// Something about a purchase that Tallybook drives.
     Purchase(PurchaseCommand),
+    /// End a lot's validity now.
+    Void(VoidGrant),
+    /// Take a use back.
+    Reverse(ReverseConsumption),
+    /// Give or take credits by hand.
+    Adjust(AdjustCredits),
     /// Say that a Stripe customer is this account.
     LinkCustomer(String),
     /// Bring what Stripe says in line with what the stream says.
@@ -81,6 +91,8 @@ pub struct GrantCredits {
     pub expires_at: Option<Timestamp>,
     /// The caller's own note.
     pub reference: Option<String>,
+    /// The features that may spend it; any if none is named.
+    pub scope: BTreeSet<String>,
 }
 
 /// Use credits.
@@ -115,6 +127,8 @@ pub struct HoldCredits {
     pub feature: Option<String>,
     /// The caller's own note.
     pub reference: Option<String>,
+    /// What becomes of it when one of its lots ends.
+    pub on_expiry: OnExpiry,
 }
 
 /// Use held credits.
@@ -128,6 +142,18 @@ pub struct CaptureHold {
     pub units: Option<Units>,
     /// Whether the rest goes back at once.
     pub is_final: bool,
+    /// What if that is more than is held.
+    pub beyond_hold: BeyondHold,
+}
+
+/// What becomes of a capture of more than is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BeyondHold {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The excess is drawn from what may be spent, or all of it is refused.
+    Draw,
 }
 
 /// Give held credits back.
@@ -135,6 +161,43 @@ pub struct CaptureHold {
 pub struct ReleaseHold {
     /// Which hold.
     pub hold: HoldId,
+}
+
+/// End a lot's validity now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoidGrant {
+    /// Which lot.
+    pub grant: GrantId,
+    /// Why.
+    pub reason: String,
+}
+
+/// Take a use back, whole or in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReverseConsumption {
+    /// The new reversal.
+    pub reversal: ReversalId,
+    /// The use, as the stream has it.
+    pub original: Consumption,
+    /// How many; all that was not taken back yet if none.
+    pub units: Option<Units>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Give or take credits by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdjustCredits {
+    /// The new adjustment.
+    pub adjustment: AdjustmentId,
+    /// The new lot, if credits are given.
+    pub grant: GrantId,
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// How many: given if positive, taken if negative.
+    pub units: Units,
+    /// Why.
+    pub reason: String,
 }
 
 /// What Stripe's objects, taken together, say about an account: the whole truth about each group named, nothing about

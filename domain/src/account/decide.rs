@@ -1,17 +1,16 @@
 //! The account as an aggregate: what is due first, then the command.
 
-use super::command::{AccountCommand, CaptureHold, GrantCredits, OpenAccount};
+use super::command::{AccountCommand, GrantCredits, OpenAccount};
 use super::draft::Draft;
 use super::event::{AccountEvent, AccountLifeEvent, AccountOpened, CustomerLinked};
 use super::purchases;
 use super::refusal::AccountRefusal;
 use super::settle::settle;
 use super::state::Account;
-use super::uses;
-use super::{invoices, subscriptions, trials};
+use super::{corrections, holds, invoices, subscriptions, trials, uses};
 use crate::aggregate::{Aggregate, Timestamp};
-use crate::credits::{Balance, CreditsEvent, CreditsGranted, HoldEnd, HoldReleased, spend};
-use crate::identity::{GrantId, UnitCode};
+use crate::credits::{Balance, CreditsEvent, CreditsGranted};
+use crate::identity::UnitCode;
 use crate::quantity::Units;
 
 impl Aggregate for Account {
@@ -43,7 +42,6 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
         return Err(AccountRefusal::AccountNotFound);
     }
     let at = draft.at;
-    let credits = &draft.account.credits;
     match command {
         AccountCommand::Open(command) => open(draft, command),
         AccountCommand::Grant(command) => grant(draft, command),
@@ -57,12 +55,11 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
             draft.conclude(at, event);
             Ok(())
         }
-        AccountCommand::Capture(command) => capture(draft, command),
-        AccountCommand::Release(command) => {
-            let event = spend::release(credits, command)?;
-            give_back(draft, event);
-            Ok(())
-        }
+        AccountCommand::Capture(command) => holds::capture(draft, command),
+        AccountCommand::Release(command) => holds::release(draft, command),
+        AccountCommand::Void(command) => corrections::void(draft, command),
+        AccountCommand::Reverse(command) => corrections::reverse(draft, command),
+        AccountCommand::Adjust(command) => corrections::adjust(draft, command),
         AccountCommand::Purchase(command) => purchases::judge(draft, command),
         AccountCommand::LinkCustomer(customer) => link(draft, customer),
         AccountCommand::Settle(settlement) => {
@@ -112,33 +109,6 @@ fn open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<(), AccountRefus
     Ok(())
 }
 
-fn capture(draft: &mut Draft<'_>, command: &CaptureHold) -> Result<(), AccountRefusal> {
-    let at = draft.at;
-    let event = spend::capture(&draft.account.credits, command)?;
-    if !command.is_final {
-        draft.conclude(at, event);
-        return Ok(());
-    }
-    draft.record(at, event);
-    let captured = draft.account.credits.hold(&command.hold);
-    let rest = captured
-        .filter(|hold| hold.is_open())
-        .map(|hold| spend::released(hold, HoldEnd::Captured));
-    if let Some(event) = rest {
-        give_back(draft, event);
-    }
-    Ok(())
-}
-
-/// The end of a hold, and what its units do to lots that ended or owe units.
-fn give_back(draft: &mut Draft<'_>, released: HoldReleased) {
-    let lots: Vec<GrantId> = released.slices.iter().map(|slice| slice.grant.clone()).collect();
-    draft.record(draft.at, CreditsEvent::HoldReleased(released));
-    for grant in &lots {
-        draft.reconcile(grant);
-    }
-}
-
 fn link(draft: &mut Draft<'_>, customer: &str) -> Result<(), AccountRefusal> {
     if draft.account.customers.contains(customer) {
         return Err(AccountRefusal::NoChange);
@@ -182,16 +152,25 @@ fn grant(draft: &mut Draft<'_>, command: &GrantCredits) -> Result<(), AccountRef
         invoice_line: None,
         group: None,
         reference: command.reference.clone(),
+        scope: command.scope.clone(),
     };
-    draft.record(effective_at, CreditsEvent::CreditsGranted(granted));
-    draft.write_due();
+    let granted = CreditsEvent::CreditsGranted(granted);
+    if command.expires_at.is_some_and(|end| end <= draft.at) {
+        draft.record(effective_at, granted);
+        draft.write_due();
+    } else {
+        draft.conclude(effective_at, granted);
+    }
     Ok(())
 }
 
 /// All lots of an account together stay within [`Units::MAX`], so that no sum over them can overflow.
 pub(super) fn check_capacity(account: &Account, units: Units) -> Result<(), AccountRefusal> {
-    let granted: Units = account.credits.lots().map(|lot| lot.granted).sum();
-    let total = granted.checked_add(units).filter(|total| *total <= Units::MAX);
+    let total = account
+        .credits
+        .granted()
+        .checked_add(units)
+        .filter(|total| *total <= Units::MAX);
     total.map(|_| ()).ok_or(AccountRefusal::TooManyCredits)
 }
 

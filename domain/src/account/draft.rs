@@ -8,8 +8,8 @@ use super::dues::Due;
 use super::event::{AccountEvent, AccountFact};
 use super::state::Account;
 use crate::Timestamp;
-use crate::credits::{CreditsEvent, HoldEnd, Lot, reconcile, spend};
-use crate::identity::{GrantId, HoldId, InvoiceId};
+use crate::credits::{HoldEnd, Lot, reconcile};
+use crate::identity::{GrantId, InvoiceId};
 use crate::purchases;
 
 /// The account, ahead of the stream by the events decided so far.
@@ -39,7 +39,7 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
-    /// Decide the last event: nothing looks at the account after it, so it is not folded in.
+    /// Decide a last event: nothing looks at what it does to the account, so it is not folded in.
     pub(super) fn conclude(&mut self, effective_at: Timestamp, fact: impl Into<AccountFact>) {
         self.events.push(AccountEvent {
             fact: fact.into(),
@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
     fn write(&mut self, due_at: Timestamp, due: &Due) {
         match due {
             Due::LotEnded(grant) => self.reconcile(grant),
-            Due::HoldTimedOut(hold) => self.time_out(hold, due_at),
+            Due::HoldTimedOut(hold) => self.end_hold(hold, HoldEnd::TimedOut, due_at),
             Due::Subscription(subscription, step) => {
                 super::subscriptions::write_step(self, subscription, step, due_at);
             }
@@ -107,17 +107,6 @@ impl<'a> Draft<'a> {
     fn earn(&mut self, invoice: &InvoiceId, line: &str, due_at: Timestamp) {
         for (effective_at, event) in self.account.earn(invoice, line, due_at) {
             self.record(effective_at, event);
-        }
-    }
-
-    fn time_out(&mut self, hold: &HoldId, due_at: Timestamp) {
-        let Some(hold) = self.account.credits.hold(hold).cloned() else {
-            return;
-        };
-        let released = spend::released(&hold, HoldEnd::TimedOut);
-        self.record(due_at, CreditsEvent::HoldReleased(released));
-        for slice in &hold.rest {
-            self.reconcile(&slice.grant);
         }
     }
 }

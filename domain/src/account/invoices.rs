@@ -148,6 +148,12 @@ fn group_of<'a>(account: &'a Account, invoice: &InvoiceId) -> Option<&'a Group> 
     account.groups.get(&GroupId(format!("inv:{invoice}")))
 }
 
+/// Whether what is settled as this group is an invoice of Tallybook's.
+pub(super) fn is_ours(account: &Account, group: &GroupId) -> bool {
+    let invoice = group.as_str().strip_prefix("inv:").map(InvoiceId::from);
+    invoice.is_some_and(|invoice| ours(account, &invoice).is_ok())
+}
+
 /// An invoice of Tallybook's, and the subscription it bills.
 fn ours(account: &Account, id: &InvoiceId) -> Result<(InvoiceView, SubscriptionId), SubscriptionRefusal> {
     let found = group_of(account, id).and_then(view);

@@ -3,10 +3,12 @@
 mod check;
 mod collection;
 mod command;
+mod corrections;
 mod decide;
 mod draft;
 mod dues;
 mod event;
+mod holds;
 mod invoices;
 mod movements;
 mod plan_change;

@@ -1,6 +1,8 @@
 //! Judging the purchases that Tallybook drives. A payment and the credits it buys are one append; a refund and the credits
 //! it claims back, too.
 
+use std::collections::BTreeSet;
+
 use super::decide::check_capacity;
 use super::draft::Draft;
 use super::refusal::AccountRefusal;
@@ -122,6 +124,7 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
         invoice_line: None,
         group: Some(GroupId(format!("pay:{purchase}"))),
         reference: terms.reference,
+        scope: BTreeSet::new(),
     };
     draft.record(paid_at, PurchasesEvent::CashReceived(cash));
     draft.record(paid_at, PurchasesEvent::PurchasePaid(paid));

@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::aggregate::Refusal;
 use crate::entitlements::EntitlementRefusal;
-use crate::identity::{GrantId, HoldId};
+use crate::identity::{DebitId, GrantId, HoldId};
 use crate::purchases::PurchaseRefusal;
 use crate::quantity::Units;
 use crate::subscriptions::SubscriptionRefusal;
@@ -29,6 +29,8 @@ pub enum AccountRefusal {
         available: Units,
         /// What is missing.
         shortfall: Units,
+        /// The feature it was for: lots may be reserved for others.
+        feature: Option<String>,
     },
     /// A feature may not be used, or a trial is over.
     #[error(transparent)]
@@ -56,6 +58,30 @@ pub enum AccountRefusal {
     /// The id of the lot is taken.
     #[error("grant {0} exists already")]
     GrantExists(GrantId),
+    /// There is no such lot.
+    #[error("there is no grant {0}")]
+    GrantNotFound(GrantId),
+    /// The lot's validity is over.
+    #[error("grant {grant} ended at {ended_at}")]
+    GrantEnded {
+        /// Which.
+        grant: GrantId,
+        /// When.
+        ended_at: Timestamp,
+    },
+    /// What Stripe drives is changed at Stripe.
+    #[error("{0} is managed by Stripe: refund or change it there")]
+    ManagedByStripe(String),
+    /// More than is left of a use.
+    #[error("{remaining} credits of debit {debit} are not reversed yet, {required} are to be")]
+    ReversalExceedsDebit {
+        /// Which use.
+        debit: DebitId,
+        /// What was asked for.
+        required: Units,
+        /// What can be reversed yet.
+        remaining: Units,
+    },
     /// There is no such hold.
     #[error("there is no hold {0}")]
     HoldNotFound(HoldId),
@@ -100,6 +126,10 @@ impl Refusal for AccountRefusal {
             Self::ExpiresBeforeEffective { .. } => "expires_before_effective",
             Self::NegativeCost => "cost_negative",
             Self::GrantExists(_) => "grant_exists",
+            Self::GrantNotFound(_) => "grant_not_found",
+            Self::GrantEnded { .. } => "grant_ended",
+            Self::ManagedByStripe(_) => "managed_by_stripe",
+            Self::ReversalExceedsDebit { .. } => "reversal_exceeds_debit",
             Self::HoldNotFound(_) => "hold_not_found",
             Self::HoldEnded { .. } => "hold_ended",
             Self::CaptureExceedsHold { .. } => "capture_exceeds_hold",

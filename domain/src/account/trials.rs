@@ -92,6 +92,7 @@ pub(super) fn start(
             invoice_line: None,
             group: None,
             reference: None,
+            scope: terms.scope.clone(),
         };
         draft.record(now, CreditsEvent::CreditsGranted(granted));
     }

@@ -1,10 +1,10 @@
 //! Judging a use against all that an account has: its plans and trials, their limits, and its credits.
 
-use super::command::{DebitCredits, HoldCredits};
+use super::command::{CaptureHold, DebitCredits, HoldCredits};
 use super::refusal::AccountRefusal;
 use super::state::Account;
 use crate::Timestamp;
-use crate::credits::{CreditsConsumed, CreditsEvent, spend};
+use crate::credits::{CreditsConsumed, CreditsEvent, HoldCaptured, spend};
 use crate::entitlements::{self, Counted, EntitlementRefusal, Shortage};
 use crate::quantity::Units;
 
@@ -43,6 +43,25 @@ pub(super) fn hold(
     Ok(event)
 }
 
+/// A capture: what it takes beyond its hold counts as a use of its own, what was held was counted then.
+pub(super) fn capture(
+    account: &Account,
+    command: &CaptureHold,
+    at: Timestamp,
+) -> Result<HoldCaptured, AccountRefusal> {
+    let credits = &account.credits;
+    let feature = credits
+        .hold(&command.hold)
+        .and_then(|hold| hold.feature.as_deref());
+    let mut captured =
+        spend::capture(credits, command, at).map_err(|refusal| explained(account, refusal, at))?;
+    let beyond: Units = captured.beyond.iter().map(|slice| slice.units).sum();
+    if beyond.is_positive() {
+        captured.counted = admit(account, feature, beyond, at)?;
+    }
+    Ok(captured)
+}
+
 fn admit(
     account: &Account,
     feature: Option<&str>,
@@ -78,6 +97,7 @@ fn explained(account: &Account, refusal: AccountRefusal, at: Timestamp) -> Accou
         required,
         available,
         shortfall,
+        ..
     } = refusal
     else {
         return refusal;

@@ -1,5 +1,10 @@
 //! What an account has of a kind of credit at an instant.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::lot::Lot;
 use super::state::Credits;
 use crate::Timestamp;
 use crate::identity::UnitCode;
@@ -19,41 +24,96 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// What a spend may take; negative while the debt exceeds what is available.
+    /// What a spend may take, if no lot has a scope; negative while the debt exceeds what is available.
     pub fn spendable(self) -> Units {
         self.available - self.overdraft
+    }
+}
+
+/// Sums over the lots of a kind, whatever the instant: kept by the fold, so that no answer has to look at lots that
+/// are used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    lots: i64,
+    granted: Units,
+    held: Units,
+    frozen: Units,
+    overdrawn: Units,
+}
+
+impl Sums {
+    /// Count a lot in (`sign` 1) or out (-1).
+    pub(super) fn count(&mut self, lot: &Lot, sign: i64) {
+        let signed = |units: Units| Units::from_micros(sign * units.micros());
+        self.lots += sign;
+        self.granted += signed(lot.granted);
+        self.held += signed(lot.held);
+        self.frozen += signed(lot.frozen);
+        self.overdrawn += signed(lot.overdrawn);
+    }
+
+    pub(super) fn is_of_no_lot(&self) -> bool {
+        self.lots == 0
     }
 }
 
 impl Credits {
     /// The balance of a kind at `at`. The caller has folded in what is due by then.
     pub fn balance(&self, unit: &UnitCode, at: Timestamp) -> Balance {
-        let mut balance = Balance {
-            overdraft: self.overdrawn(unit),
-            ..Balance::default()
-        };
-        for lot in self.lots().filter(|lot| lot.terms.unit == *unit) {
-            if lot.is_valid_at(at) {
-                balance.available += lot.available;
-            }
-            balance.held += lot.held;
-            balance.frozen += lot.frozen;
+        let sums = self.sums.get(unit).copied().unwrap_or_default();
+        Balance {
+            available: self.valid_lots(unit, at).map(|lot| lot.available).sum(),
+            held: sums.held,
+            frozen: sums.frozen,
+            overdraft: sums.overdrawn,
         }
-        balance
     }
 
-    /// What a spend of this kind may take at `at`, without looking at lots that are used up.
-    pub(super) fn spendable(&self, unit: &UnitCode, at: Timestamp) -> Units {
-        let open: Units = self
-            .open_lots(unit)
-            .filter(|lot| lot.is_valid_at(at))
-            .map(|lot| lot.available)
-            .sum();
-        open - self.overdrawn(unit)
+    /// What was used of this kind of credit although it had to be given back.
+    pub fn overdrawn(&self, unit: &UnitCode) -> Units {
+        self.sums.get(unit).map_or(Units::ZERO, |sums| sums.overdrawn)
+    }
+
+    /// Granted of all kinds together.
+    pub(crate) fn granted(&self) -> Units {
+        self.sums.values().map(|sums| sums.granted).sum()
     }
 
     /// Every kind of credit there is a lot of.
-    pub fn kinds(&self) -> std::collections::BTreeSet<UnitCode> {
-        self.lots().map(|lot| lot.terms.unit.clone()).collect()
+    pub fn kinds(&self) -> BTreeSet<UnitCode> {
+        self.sums.keys().cloned().collect()
+    }
+
+    /// What a use of this kind for that feature may take at `at`: what lots valid now, whose scope allows it, have
+    /// available, less all that is owed. Negative while the debt exceeds it.
+    pub fn spendable(&self, unit: &UnitCode, feature: Option<&str>, at: Timestamp) -> Units {
+        let available: Units = self
+            .valid_lots(unit, at)
+            .filter(|lot| lot.terms.may_be_spent_on(feature))
+            .map(|lot| lot.available)
+            .sum();
+        available - self.overdrawn(unit)
+    }
+
+    /// What each feature that a lot is reserved for may spend at `at`; empty where no lot with something available has
+    /// a scope.
+    pub fn spendable_by_feature(&self, unit: &UnitCode, at: Timestamp) -> BTreeMap<String, Units> {
+        let features: BTreeSet<&String> = self
+            .valid_lots(unit, at)
+            .flat_map(|lot| &lot.terms.scope)
+            .collect();
+        features
+            .into_iter()
+            .map(|feature| (feature.clone(), self.spendable(unit, Some(feature), at)))
+            .collect()
+    }
+
+    /// The lots of a kind that can be spent at `at`, in burn-down order, without those that are used up.
+    pub(super) fn valid_lots<'a>(
+        &'a self,
+        unit: &'a UnitCode,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Lot> {
+        self.open_lots(unit).filter(move |lot| lot.is_valid_at(at))
     }
 }

@@ -1,7 +1,10 @@
 //! What can happen to credits.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::corrections::{ConsumptionReversed, CreditsAdjusted, GrantVoided};
 use crate::Timestamp;
 use crate::entitlements::Counted;
 use crate::event_family::event_family;
@@ -16,8 +19,14 @@ event_family! {
         CreditsGranted(CreditsGranted) = "CreditsGranted" v 1,
         /// A lot's grant was taken back because its terms were wrong; corrected ones may follow.
         GrantWithdrawn(GrantWithdrawn) = "GrantWithdrawn" v 1,
+        /// A lot's validity ended early, by hand.
+        GrantVoided(GrantVoided) = "GrantVoided" v 1,
         /// Credits were used.
         CreditsConsumed(CreditsConsumed) = "CreditsConsumed" v 1,
+        /// A use was taken back, whole or in part: its units returned to the lots they came from.
+        ConsumptionReversed(ConsumptionReversed) = "ConsumptionReversed" v 1,
+        /// Credits were given or taken by hand, with a reason.
+        CreditsAdjusted(CreditsAdjusted) = "CreditsAdjusted" v 1,
         /// Credits were set aside for a use to come.
         CreditsHeld(CreditsHeld) = "CreditsHeld" v 1,
         /// Held credits were used.
@@ -112,6 +121,16 @@ pub struct CreditsGranted {
     /// The caller's own note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The features that may spend it; any, and uses that name none, if empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub scope: BTreeSet<String>,
+}
+
+impl CreditsGranted {
+    /// Whether a use for that feature may draw it. A use that names no feature draws lots without a scope only.
+    pub fn may_be_spent_on(&self, feature: Option<&str>) -> bool {
+        self.scope.is_empty() || feature.is_some_and(|feature| self.scope.contains(feature))
+    }
 }
 
 /// The exact inverse of an earlier `CreditsGranted`, dated as that one was.
@@ -167,6 +186,24 @@ pub struct CreditsConsumed {
     pub reference: Option<String>,
 }
 
+/// What becomes of a hold when a lot it reserves from ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// What is held outlives its lot until the hold ends.
+    #[default]
+    Keep,
+    /// The hold ends with the first of its lots.
+    Release,
+}
+
+impl OnExpiry {
+    /// Whether it is the default.
+    pub fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
 /// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditsHeld {
@@ -189,6 +226,9 @@ pub struct CreditsHeld {
     /// The caller's own note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// What becomes of it when one of its lots ends.
+    #[serde(default, skip_serializing_if = "OnExpiry::is_keep")]
+    pub on_expiry: OnExpiry,
 }
 
 /// A use of held credits.
@@ -202,8 +242,14 @@ pub struct HoldCaptured {
     pub unit: UnitCode,
     /// How many in all.
     pub units: Units,
-    /// From which lots.
+    /// From which lots, of what was held.
     pub slices: Vec<Slice>,
+    /// From which lots beyond what was held, of what was available.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<Slice>,
+    /// What it counts against beyond what the hold did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
 }
 
 /// Why a hold's rest went back.
@@ -315,4 +361,7 @@ pub struct Overdraft {
     pub unit: UnitCode,
     /// How many.
     pub units: Units,
+    /// What made it fall, if not another correction: what came back from a hold or a use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }

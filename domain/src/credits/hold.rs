@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{CreditsHeld, HeldSlice, HoldEnd, Slice};
+use super::event::{CreditsHeld, HeldSlice, HoldEnd, OnExpiry, Slice};
 use crate::Timestamp;
-use crate::identity::{HoldId, UnitCode};
+use crate::identity::{GrantId, HoldId, UnitCode};
 use crate::quantity::Units;
 
-/// A reservation and what is left of it.
+/// An open reservation and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// Its id.
@@ -16,7 +16,7 @@ pub struct Hold {
     pub unit: UnitCode,
     /// Units reserved at first.
     pub units: Units,
-    /// Units captured so far.
+    /// Units captured so far, of those reserved.
     pub captured: Units,
     /// What is still reserved, by lot.
     pub rest: Vec<HeldSlice>,
@@ -24,8 +24,29 @@ pub struct Hold {
     pub placed_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
-    /// How and when it ended.
-    pub ended: Option<(HoldEnd, Timestamp)>,
+    /// What it is for: a capture beyond it may draw what this feature may.
+    pub feature: Option<String>,
+    /// What becomes of it when one of its lots ends.
+    pub on_expiry: OnExpiry,
+}
+
+/// What is remembered of a hold that ended: enough to answer who comes late. Its slices are in the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedHold {
+    /// The kind of credit.
+    pub unit: UnitCode,
+    /// Units reserved at first.
+    pub units: Units,
+    /// Units captured, of those reserved.
+    pub captured: Units,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// When it would have ended by itself.
+    pub expires_at: Timestamp,
+    /// How it ended.
+    pub how: HoldEnd,
+    /// When.
+    pub ended_at: Timestamp,
 }
 
 impl Hold {
@@ -38,7 +59,8 @@ impl Hold {
             rest: event.slices.clone(),
             placed_at,
             expires_at: event.expires_at,
-            ended: None,
+            feature: event.feature.clone(),
+            on_expiry: event.on_expiry,
         }
     }
 
@@ -47,9 +69,9 @@ impl Hold {
         self.rest.iter().map(|slice| slice.units).sum()
     }
 
-    /// Whether it can be captured or released.
-    pub fn is_open(&self) -> bool {
-        self.ended.is_none()
+    /// Whether it reserves units of that lot and ends with it.
+    pub(crate) fn dies_with(&self, grant: &GrantId) -> bool {
+        self.on_expiry == OnExpiry::Release && self.rest.iter().any(|slice| slice.grant == *grant)
     }
 
     /// What of each lot a capture of `units` takes, in the order the lots were reserved.
@@ -70,7 +92,7 @@ impl Hold {
     }
 
     /// Fold a capture in; true if nothing is left and the hold ends by it.
-    pub(super) fn capture(&mut self, slices: &[Slice], at: Timestamp) -> bool {
+    pub(super) fn capture(&mut self, slices: &[Slice]) -> bool {
         for slice in slices {
             self.captured += slice.units;
             if let Some(rest) = self.rest.iter_mut().find(|rest| rest.grant == slice.grant) {
@@ -78,15 +100,24 @@ impl Hold {
             }
         }
         self.rest.retain(|rest| rest.units.is_positive());
-        if self.rest.is_empty() {
-            self.ended = Some((HoldEnd::Captured, at));
-        }
         self.rest.is_empty()
     }
 
-    /// Fold the end in.
-    pub(super) fn end(&mut self, reason: HoldEnd, at: Timestamp) {
-        self.rest.clear();
-        self.ended = Some((reason, at));
+    /// What is left of it after a capture; nothing if the capture ends it.
+    pub(crate) fn after_capture(&self, slices: &[Slice]) -> Option<Self> {
+        let mut after = self.clone();
+        (!after.capture(slices)).then_some(after)
+    }
+
+    pub(super) fn ended(self, how: HoldEnd, ended_at: Timestamp) -> EndedHold {
+        EndedHold {
+            unit: self.unit,
+            units: self.units,
+            captured: self.captured,
+            placed_at: self.placed_at,
+            expires_at: self.expires_at,
+            how,
+            ended_at,
+        }
     }
 }

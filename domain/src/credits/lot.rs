@@ -9,7 +9,7 @@ use crate::money::{Currency, Money, released};
 use crate::quantity::Units;
 
 /// One grant and its units' whereabouts. Always
-/// `granted + overdrawn = available + held + frozen + consumed + expired + revoked`.
+/// `granted + overdrawn = available + held + frozen + consumed + removed + expired + revoked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
     /// The grant as last recorded.
@@ -26,6 +26,8 @@ pub struct Lot {
     pub frozen: Units,
     /// Units used.
     pub consumed: Units,
+    /// Units taken away by hand.
+    pub removed: Units,
     /// Units that expired.
     pub expired: Units,
     /// Units clawed back, used ones included.
@@ -34,20 +36,24 @@ pub struct Lot {
     pub overdrawn: Units,
     /// Cost released so far by use, in minor units of the cost's currency.
     pub consumed_cost: i64,
+    /// The same by what was taken away by hand.
+    pub removed_cost: i64,
     /// The same by clawback.
     pub revoked_cost: i64,
     /// The same by expiry.
     pub expired_cost: i64,
-    /// Units that came back from a hold when the lot had ended or owed units: from then on they count as unused.
+    /// When its validity was ended by hand.
+    pub voided_at: Option<Timestamp>,
+    /// Units that came back from a hold or a use when the lot had ended or owed units: from then on they count as unused.
     pub returns: Vec<Return>,
     /// What the lot's schedule has recorded, by row.
     pub rows: BTreeMap<RowKey, Row>,
 }
 
-/// Units that came back from a hold.
+/// Units that came back from a hold or a use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Return {
-    /// `hold:<id>`.
+    /// `hold:<id>`, `reversal:<id>`.
     pub cause: String,
     /// When.
     pub at: Timestamp,
@@ -69,6 +75,8 @@ pub enum RowKey {
     Clawback(String),
     /// More used than the corrected grant gives.
     Overdraft,
+    /// Some of that came back by a cause.
+    OverdraftBy(String),
 }
 
 impl From<RowKey> for String {
@@ -79,6 +87,7 @@ impl From<RowKey> for String {
             RowKey::Freeze(cause) => format!("freeze/{cause}"),
             RowKey::Clawback(cause) => format!("clawback/{cause}"),
             RowKey::Overdraft => "overdraft".to_owned(),
+            RowKey::OverdraftBy(cause) => format!("overdraft/{cause}"),
         }
     }
 }
@@ -91,6 +100,7 @@ impl TryFrom<String> for RowKey {
             Some(("expiry", cause)) => Ok(Self::ExpiryBy(cause.to_owned())),
             Some(("freeze", cause)) => Ok(Self::Freeze(cause.to_owned())),
             Some(("clawback", cause)) => Ok(Self::Clawback(cause.to_owned())),
+            Some(("overdraft", cause)) => Ok(Self::OverdraftBy(cause.to_owned())),
             None if text == "expiry" => Ok(Self::Expiry),
             None if text == "overdraft" => Ok(Self::Overdraft),
             _ => Err(format!("unknown schedule row {text}")),
@@ -141,12 +151,15 @@ impl Lot {
             held: Units::ZERO,
             frozen: Units::ZERO,
             consumed: Units::ZERO,
+            removed: Units::ZERO,
             expired: Units::ZERO,
             revoked: Units::ZERO,
             overdrawn: Units::ZERO,
             consumed_cost: 0,
+            removed_cost: 0,
             revoked_cost: 0,
             expired_cost: 0,
+            voided_at: None,
             returns: Vec::new(),
             rows: BTreeMap::new(),
         }
@@ -157,9 +170,32 @@ impl Lot {
         self.effective_at <= at && !self.has_ended_at(at)
     }
 
+    /// When its validity ends: by its terms or, sooner, by hand.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match (self.terms.expires_at, self.voided_at) {
+            (Some(expires_at), Some(voided_at)) => Some(expires_at.min(voided_at)),
+            (expires_at, voided_at) => expires_at.or(voided_at),
+        }
+    }
+
     /// Whether its validity is over at `at`.
     pub fn has_ended_at(&self, at: Timestamp) -> bool {
-        self.terms.expires_at.is_some_and(|end| end <= at)
+        self.ends_at().is_some_and(|end| end <= at)
+    }
+
+    /// Whether units that come back at `at` have to be accounted for: they expire at once, or meet a debt.
+    pub(crate) fn minds_returns_at(&self, at: Timestamp) -> bool {
+        self.has_ended_at(at) || self.overdrawn.is_positive()
+    }
+
+    /// Units that are history and never re-allocated: used, or taken away by hand.
+    pub(super) fn spent(&self) -> Units {
+        self.consumed + self.removed
+    }
+
+    /// The cost they released.
+    pub(super) fn spent_cost(&self) -> i64 {
+        self.consumed_cost + self.removed_cost
     }
 
     /// Whether its end has something left to do: units to expire, or a cause recorded ahead of its date, which the end
@@ -176,7 +212,7 @@ impl Lot {
 
     /// Cost released so far, by whatever.
     pub fn released_cost(&self) -> i64 {
-        self.consumed_cost + self.revoked_cost + self.expired_cost
+        self.spent_cost() + self.revoked_cost + self.expired_cost
     }
 
     /// An amount in the lot's currency, none where the lot has no cost.
@@ -209,6 +245,12 @@ impl Lot {
     pub(super) fn cost_of_use(&self, units: Units) -> i64 {
         let disposed = (self.disposed() + units).micros().clamp(0, self.granted.micros());
         (self.curve(disposed) - self.released_cost()).max(0)
+    }
+
+    /// What taking `units` of use back defers again: down to the curve, never more than use released.
+    pub(super) fn cost_of_return(&self, units: Units) -> i64 {
+        let spent = (self.spent() - units).micros();
+        (self.spent_cost() - self.curve(spent)).clamp(0, self.consumed_cost.max(0))
     }
 
     /// The cumulative cost at `disposed` micro-units of the lot.

@@ -30,7 +30,7 @@ impl BurnOrder {
         Self {
             unit: lot.terms.unit.clone(),
             priority: lot.terms.priority,
-            ends: lot.terms.expires_at.map_or(End::Never, End::At),
+            ends: lot.ends_at().map_or(End::Never, End::At),
             bought: !lot.terms.source.is_promotional(),
             effective_at: lot.effective_at,
             grant: lot.terms.grant.clone(),

@@ -49,7 +49,7 @@ fn difference(wanted: &Row, recorded: &Row) -> Row {
 /// Whether a change takes units from what is available.
 fn takes(key: &RowKey, row: &Row) -> bool {
     match key {
-        RowKey::Overdraft => row.units.micros() < 0,
+        RowKey::Overdraft | RowKey::OverdraftBy(_) => row.units.micros() < 0,
         _ => row.units.micros() > 0,
     }
 }
@@ -122,8 +122,18 @@ fn event(lot: &Lot, key: RowKey, row: &Row) -> (Timestamp, CreditsEvent) {
                 ),
             )
         }
-        RowKey::Overdraft => {
-            let body = Overdraft { grant, unit, units };
+        RowKey::Overdraft | RowKey::OverdraftBy(_) => {
+            let cause = if let RowKey::OverdraftBy(cause) = key {
+                Some(cause)
+            } else {
+                None
+            };
+            let body = Overdraft {
+                grant,
+                unit,
+                units,
+                cause,
+            };
             (
                 effective_at,
                 either(

@@ -48,6 +48,8 @@ struct Play<'a> {
     lot: &'a Lot,
     /// Units neither used nor held.
     pool: Units,
+    /// Units used or held beyond what a corrected grant gives.
+    short: Units,
     standing: Standing,
     ended: bool,
     contra: Contra,
@@ -77,10 +79,18 @@ impl Play<'_> {
         if units.is_zero() {
             return 0;
         }
-        self.lot.curve((self.lot.consumed + units).micros()) - self.lot.consumed_cost
+        self.lot.curve((self.lot.spent() + units).micros()) - self.lot.spent_cost()
     }
 
     fn stand(&self, revoked: Units, frozen: Units) -> Standing {
+        // What was taken away by hand is not there to be given back, and was not used: no debt comes of it.
+        let (revoked, frozen) = if self.lot.removed.is_positive() {
+            let revoked = revoked.min(self.lot.granted - self.lot.removed).max(Units::ZERO);
+            let most = (self.lot.granted - self.lot.removed - revoked).max(Units::ZERO);
+            (revoked, frozen.min(most))
+        } else {
+            (revoked, frozen)
+        };
         let revoked_unused = revoked.min(self.pool);
         let frozen_unused = frozen.min(self.pool - revoked_unused);
         let rest = self.pool - revoked_unused - frozen_unused;
@@ -129,7 +139,10 @@ impl Play<'_> {
                 self.stand(*revoked, *frozen)
             }
             Change::Return(units) => {
-                self.pool += *units;
+                let repaid = (*units).min(self.short);
+                self.short -= repaid;
+                self.pool += *units - repaid;
+                self.put(RowKey::OverdraftBy(cause.to_owned()), at, -repaid, Units::ZERO, 0);
                 self.stand(was.revoked, was.frozen)
             }
         };
@@ -161,23 +174,19 @@ impl Play<'_> {
 /// The rows a lot should have at `at`, given what its causes ask for, in any order.
 pub(super) fn schedule(lot: &Lot, targets: &[Target], at: Timestamp) -> BTreeMap<RowKey, Row> {
     let returned: Units = lot.returns.iter().map(|r| r.units).sum();
-    let unused = lot.granted - lot.held - lot.consumed - returned;
+    let unused = lot.granted - lot.held - lot.spent() - returned;
     let mut play = Play {
         lot,
         pool: unused.max(Units::ZERO),
+        short: (-unused).max(Units::ZERO),
         standing: Standing::default(),
         ended: false,
         contra: Contra::Refund,
         rows: BTreeMap::new(),
     };
-    let shortfall = (-unused).max(Units::ZERO);
-    play.put(RowKey::Overdraft, lot.effective_at, shortfall, Units::ZERO, 0);
+    play.put(RowKey::Overdraft, lot.effective_at, play.short, Units::ZERO, 0);
 
-    let end = lot
-        .terms
-        .expires_at
-        .filter(|end| *end <= at)
-        .map(|end| (end, Step::End));
+    let end = lot.ends_at().filter(|end| *end <= at).map(|end| (end, Step::End));
     let causes = targets.iter().map(|t| {
         let change = Change::Targets {
             revoked: t.revoked,

@@ -1,61 +1,113 @@
 //! Judging uses of credits: debits, holds and captures.
 
+use std::collections::BTreeMap;
+
 use super::event::{
-    CreditsConsumed, CreditsEvent, CreditsHeld, HeldSlice, HoldCaptured, HoldEnd, HoldReleased, Slice,
+    CreditsConsumed, CreditsEvent, CreditsHeld, HeldSlice, HoldCaptured, HoldEnd, HoldReleased, OnExpiry,
+    Slice,
 };
 use super::hold::Hold;
+use super::lot::Lot;
 use super::state::Credits;
 use crate::Timestamp;
-use crate::account::{AccountRefusal, CaptureHold, DebitCredits, HoldCredits, ReleaseHold};
-use crate::identity::{HoldId, UnitCode};
+use crate::account::{AccountRefusal, BeyondHold, CaptureHold, DebitCredits, HoldCredits};
+use crate::identity::{GrantId, HoldId, UnitCode};
 use crate::quantity::Units;
 
-/// What of each lot a spend of `units` takes, in burn-down order.
+/// What credits are taken for: decides which lots are within reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// A use, for a feature or for none.
+    Use(Option<&'a str>),
+    /// A correction by hand, which no scope binds.
+    Correction,
+}
+
+impl Purpose<'_> {
+    fn reaches(self, lot: &Lot) -> bool {
+        match self {
+            Self::Use(feature) => lot.terms.may_be_spent_on(feature),
+            Self::Correction => true,
+        }
+    }
+
+    fn feature(self) -> Option<String> {
+        match self {
+            Self::Use(feature) => feature.map(ToOwned::to_owned),
+            Self::Correction => None,
+        }
+    }
+}
+
+/// What of each lot a spend of `units` takes, in burn-down order. Looks at no more lots than it draws, and at enough
+/// of the next to know that what is owed stays covered.
 fn draw(
     credits: &Credits,
     unit: &UnitCode,
+    purpose: Purpose<'_>,
     units: Units,
     at: Timestamp,
 ) -> Result<Vec<HeldSlice>, AccountRefusal> {
     if !units.is_positive() {
         return Err(AccountRefusal::NotPositive);
     }
-    let available = credits.spendable(unit, at);
-    if available < units {
-        let shortfall = units - available;
-        return Err(AccountRefusal::InsufficientCredits {
-            required: units,
-            available,
-            shortfall,
-        });
-    }
-    let mut left = units;
+    let (mut left, mut owed) = (units, credits.overdrawn(unit));
     let mut drawn = Vec::new();
-    for lot in credits.open_lots(unit).filter(|lot| lot.is_valid_at(at)) {
+    let lots = credits.valid_lots(unit, at);
+    for lot in lots.filter(|lot| purpose.reaches(lot)) {
         let take = lot.available.min(left);
-        drawn.push(HeldSlice {
-            grant: lot.terms.grant.clone(),
-            units: take,
-        });
+        if take.is_positive() {
+            drawn.push(HeldSlice {
+                grant: lot.terms.grant.clone(),
+                units: take,
+            });
+        }
         left -= take;
-        if left.is_zero() {
-            break;
+        owed -= (lot.available - take).min(owed);
+        if left.is_zero() && owed.is_zero() {
+            return Ok(drawn);
         }
     }
-    Ok(drawn)
+    let lots = credits.valid_lots(unit, at).filter(|lot| purpose.reaches(lot));
+    let available = lots.map(|lot| lot.available).sum::<Units>() - credits.overdrawn(unit);
+    Err(AccountRefusal::InsufficientCredits {
+        required: units,
+        available,
+        shortfall: units - available,
+        feature: purpose.feature(),
+    })
 }
 
-/// The cost each slice releases from its lot.
-fn priced(credits: &Credits, drawn: Vec<HeldSlice>) -> Vec<Slice> {
+/// The cost each slice releases from its lot, one after the other: `taken` is what those before take of each lot.
+fn priced(credits: &Credits, drawn: Vec<HeldSlice>, taken: &mut BTreeMap<GrantId, Units>) -> Vec<Slice> {
     drawn
         .into_iter()
         .map(|HeldSlice { grant, units }| {
-            let cost = credits
-                .lot(&grant)
-                .and_then(|lot| lot.money(lot.cost_of_use(units)));
+            let before = taken.get(&grant).copied().unwrap_or_default();
+            let cost = credits.lot(&grant).and_then(|lot| {
+                let already = if before.is_zero() {
+                    0
+                } else {
+                    lot.cost_of_use(before)
+                };
+                lot.money(lot.cost_of_use(before + units) - already)
+            });
+            taken.insert(grant.clone(), before + units);
             Slice { grant, units, cost }
         })
         .collect()
+}
+
+/// What a use of `units` takes from which lots, with the cost it releases.
+pub(crate) fn take(
+    credits: &Credits,
+    unit: &UnitCode,
+    purpose: Purpose<'_>,
+    units: Units,
+    at: Timestamp,
+) -> Result<Vec<Slice>, AccountRefusal> {
+    let drawn = draw(credits, unit, purpose, units, at)?;
+    Ok(priced(credits, drawn, &mut BTreeMap::new()))
 }
 
 /// A debit: all of it or nothing.
@@ -64,12 +116,18 @@ pub(crate) fn debit(
     command: &DebitCredits,
     at: Timestamp,
 ) -> Result<CreditsEvent, AccountRefusal> {
-    let drawn = draw(credits, &command.unit, command.units, at)?;
+    let slices = take(
+        credits,
+        &command.unit,
+        Purpose::Use(command.feature.as_deref()),
+        command.units,
+        at,
+    )?;
     Ok(CreditsEvent::CreditsConsumed(CreditsConsumed {
         debit: command.debit.clone(),
         unit: command.unit.clone(),
         units: command.units,
-        slices: priced(credits, drawn),
+        slices,
         feature: command.feature.clone(),
         quantity: command.quantity,
         counted: Vec::new(),
@@ -84,8 +142,19 @@ pub(crate) fn hold(
     at: Timestamp,
 ) -> Result<CreditsEvent, AccountRefusal> {
     let ends = at.checked_add_signed(command.expires_in).filter(|end| *end > at);
-    let expires_at = ends.ok_or(AccountRefusal::InvalidHoldTime)?;
-    let slices = draw(credits, &command.unit, command.units, at)?;
+    let mut expires_at = ends.ok_or(AccountRefusal::InvalidHoldTime)?;
+    let slices = draw(
+        credits,
+        &command.unit,
+        Purpose::Use(command.feature.as_deref()),
+        command.units,
+        at,
+    )?;
+    if command.on_expiry == OnExpiry::Release {
+        let lots = slices.iter().filter_map(|slice| credits.lot(&slice.grant));
+        let first_end = lots.filter_map(Lot::ends_at).min();
+        expires_at = first_end.map_or(expires_at, |end| end.min(expires_at));
+    }
     Ok(CreditsEvent::CreditsHeld(CreditsHeld {
         hold: command.hold.clone(),
         unit: command.unit.clone(),
@@ -95,47 +164,67 @@ pub(crate) fn hold(
         feature: command.feature.clone(),
         counted: Vec::new(),
         reference: command.reference.clone(),
+        on_expiry: command.on_expiry,
     }))
 }
 
-fn open_hold<'a>(credits: &'a Credits, hold: &HoldId) -> Result<&'a Hold, AccountRefusal> {
-    let found = credits
-        .hold(hold)
-        .ok_or_else(|| AccountRefusal::HoldNotFound(hold.clone()))?;
-    match found.ended {
-        None => Ok(found),
-        Some((_, ended_at)) => Err(AccountRefusal::HoldEnded {
-            hold: hold.clone(),
-            ended_at,
-        }),
+/// The hold, if it is still open.
+pub(crate) fn open_hold<'a>(credits: &'a Credits, hold: &HoldId) -> Result<&'a Hold, AccountRefusal> {
+    if let Some(open) = credits.hold(hold) {
+        return Ok(open);
     }
+    Err(match credits.ended_hold(hold) {
+        Some(ended) => AccountRefusal::HoldEnded {
+            hold: hold.clone(),
+            ended_at: ended.ended_at,
+        },
+        None => AccountRefusal::HoldNotFound(hold.clone()),
+    })
 }
 
-/// A capture, from the lots that were reserved.
-pub(crate) fn capture(credits: &Credits, command: &CaptureHold) -> Result<CreditsEvent, AccountRefusal> {
+/// A capture, from the lots that were reserved; beyond them, where the caller allows it, from what the hold's feature
+/// may spend.
+pub(crate) fn capture(
+    credits: &Credits,
+    command: &CaptureHold,
+    at: Timestamp,
+) -> Result<HoldCaptured, AccountRefusal> {
     let hold = open_hold(credits, &command.hold)?;
-    let units = command.units.unwrap_or_else(|| hold.held());
+    let reserved = hold.held();
+    let units = command.units.unwrap_or(reserved);
     if !units.is_positive() {
         return Err(AccountRefusal::NotPositive);
     }
-    if units > hold.held() {
+    let excess = units - units.min(reserved);
+    if excess.is_positive() && command.beyond_hold == BeyondHold::Refuse {
         return Err(AccountRefusal::CaptureExceedsHold {
             required: units,
-            held: hold.held(),
+            held: reserved,
         });
     }
-    Ok(CreditsEvent::HoldCaptured(HoldCaptured {
+    let mut taken = BTreeMap::new();
+    let slices = priced(credits, hold.draw(units - excess), &mut taken);
+    let beyond = if excess.is_positive() {
+        let drawn = draw(
+            credits,
+            &hold.unit,
+            Purpose::Use(hold.feature.as_deref()),
+            excess,
+            at,
+        )?;
+        priced(credits, drawn, &mut taken)
+    } else {
+        Vec::new()
+    };
+    Ok(HoldCaptured {
         hold: hold.hold.clone(),
         debit: command.debit.clone(),
         unit: hold.unit.clone(),
         units,
-        slices: priced(credits, hold.draw(units)),
-    }))
-}
-
-/// The end of an open hold: the rest goes back to the lots it came from.
-pub(crate) fn release(credits: &Credits, command: &ReleaseHold) -> Result<HoldReleased, AccountRefusal> {
-    open_hold(credits, &command.hold).map(|hold| released(hold, HoldEnd::Released))
+        slices,
+        beyond,
+        counted: Vec::new(),
+    })
 }
 
 /// The event that gives a hold's rest back.

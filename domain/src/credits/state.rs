@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Clawback, Contra, CreditsEvent, Expiry, Freeze, HeldSlice, Slice};
-use super::hold::Hold;
+use super::balance::Sums;
+use super::corrections::Reversed;
+use super::event::{
+    Clawback, Contra, CreditsEvent, CreditsGranted, Expiry, Freeze, HeldSlice, HoldEnd, Overdraft, Slice,
+};
+use super::hold::{EndedHold, Hold};
 use super::lot::{Lot, Return, Row, RowKey};
 use super::order::BurnOrder;
 use crate::Timestamp;
@@ -17,14 +21,16 @@ use crate::quantity::Units;
 pub struct Credits {
     lots: BTreeMap<GrantId, Lot>,
     holds: BTreeMap<HoldId, Hold>,
+    ended_holds: BTreeMap<HoldId, EndedHold>,
+    pub(super) reversed: Reversed,
     /// Lots with something available, in burn-down order.
     open: BTreeSet<BurnOrder>,
     /// Lots whose end has something to do, by that end.
     ending: BTreeSet<(Timestamp, GrantId)>,
     /// Open holds, by their end.
     open_holds: BTreeSet<(Timestamp, HoldId)>,
-    /// Debt per kind of credit; no zeros.
-    overdrawn: BTreeMap<UnitCode, Units>,
+    /// Sums over the lots of each kind of credit there is a lot of.
+    pub(super) sums: BTreeMap<UnitCode, Sums>,
 }
 
 impl Credits {
@@ -38,19 +44,24 @@ impl Credits {
         self.lots.values()
     }
 
-    /// A hold, open or ended.
+    /// An open hold.
     pub fn hold(&self, hold: &HoldId) -> Option<&Hold> {
         self.holds.get(hold)
     }
 
-    /// Every hold there ever was, by id.
+    /// A hold that ended.
+    pub fn ended_hold(&self, hold: &HoldId) -> Option<&EndedHold> {
+        self.ended_holds.get(hold)
+    }
+
+    /// Every open hold, by id.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.holds.values()
     }
 
-    /// What was used of this kind of credit although it had to be given back.
-    pub fn overdrawn(&self, unit: &UnitCode) -> Units {
-        self.overdrawn.get(unit).copied().unwrap_or_default()
+    /// Every hold that ended, by id.
+    pub fn ended_holds(&self) -> impl Iterator<Item = (&HoldId, &EndedHold)> {
+        self.ended_holds.iter()
     }
 
     /// The lots of a kind with something available, in burn-down order.
@@ -74,43 +85,43 @@ impl Credits {
     /// Fold an event in.
     pub(crate) fn evolve(&mut self, event: &CreditsEvent, effective_at: Timestamp) {
         match event {
-            CreditsEvent::CreditsGranted(e) => {
-                self.unindex(&e.grant);
-                let lot = self
-                    .lots
-                    .entry(e.grant.clone())
-                    .or_insert_with(|| Lot::empty(e.clone(), effective_at));
-                lot.terms = e.clone();
-                lot.effective_at = effective_at;
-                lot.granted += e.units;
-                lot.available += e.units;
-                self.index(&e.grant);
-            }
+            CreditsEvent::CreditsGranted(e) => self.grant(e, effective_at),
+            CreditsEvent::GrantVoided(e) => self.change(&e.grant, |lot| lot.voided_at = Some(effective_at)),
             CreditsEvent::GrantWithdrawn(e) => self.change(&e.original.grant, |lot| {
                 lot.granted -= e.original.units;
                 lot.available -= e.original.units;
             }),
             CreditsEvent::CreditsConsumed(e) => self.consume(&e.slices, |lot| &mut lot.available),
+            CreditsEvent::ConsumptionReversed(e) => {
+                self.note_reversal(&e.debit, e.units);
+                let cause = format!("reversal:{}", e.reversal);
+                for slice in &e.slices {
+                    self.unconsume(slice);
+                    self.note_return(&cause, &slice.grant, slice.units, effective_at);
+                }
+            }
+            CreditsEvent::CreditsAdjusted(e) => self.remove(&e.slices),
             CreditsEvent::CreditsHeld(e) => {
                 self.move_held(&e.slices, 1);
                 self.open_holds.insert((e.expires_at, e.hold.clone()));
+                self.ended_holds.remove(&e.hold);
                 self.holds.insert(e.hold.clone(), Hold::placed(e, effective_at));
             }
             CreditsEvent::HoldCaptured(e) => {
                 self.consume(&e.slices, |lot| &mut lot.held);
+                self.consume(&e.beyond, |lot| &mut lot.available);
                 let hold = self.holds.get_mut(&e.hold);
-                let ended = hold.is_some_and(|hold| hold.capture(&e.slices, effective_at));
-                if ended {
-                    self.close_hold(&e.hold);
+                if hold.is_some_and(|hold| hold.capture(&e.slices)) {
+                    self.close_hold(&e.hold, HoldEnd::Captured, effective_at);
                 }
             }
             CreditsEvent::HoldReleased(e) => {
                 self.move_held(&e.slices, -1);
-                self.note_returns(&e.hold, &e.slices, effective_at);
-                if let Some(hold) = self.holds.get_mut(&e.hold) {
-                    hold.end(e.reason, effective_at);
+                let cause = format!("hold:{}", e.hold);
+                for slice in &e.slices {
+                    self.note_return(&cause, &slice.grant, slice.units, effective_at);
                 }
-                self.close_hold(&e.hold);
+                self.close_hold(&e.hold, e.reason, effective_at);
             }
             CreditsEvent::CreditsExpired(e) => self.expire(e, 1, effective_at),
             CreditsEvent::ExpiryReversed(e) => self.expire(e, -1, effective_at),
@@ -118,9 +129,22 @@ impl Credits {
             CreditsEvent::CreditsUnfrozen(e) => self.freeze(e, -1, effective_at),
             CreditsEvent::CreditsRevoked(e) => self.claw(e, 1, effective_at),
             CreditsEvent::CreditsRestored(e) => self.claw(e, -1, effective_at),
-            CreditsEvent::OverdraftIncurred(e) => self.overdraw(&e.grant, e.units, effective_at),
-            CreditsEvent::OverdraftRepaid(e) => self.overdraw(&e.grant, -e.units, effective_at),
+            CreditsEvent::OverdraftIncurred(e) => self.overdraw(e, 1, effective_at),
+            CreditsEvent::OverdraftRepaid(e) => self.overdraw(e, -1, effective_at),
         }
+    }
+
+    fn grant(&mut self, event: &CreditsGranted, effective_at: Timestamp) {
+        self.unindex(&event.grant);
+        let lot = self
+            .lots
+            .entry(event.grant.clone())
+            .or_insert_with(|| Lot::empty(event.clone(), effective_at));
+        lot.terms = event.clone();
+        lot.effective_at = effective_at;
+        lot.granted += event.units;
+        lot.available += event.units;
+        self.index(&event.grant);
     }
 
     fn consume(&mut self, slices: &[Slice], from: impl Fn(&mut Lot) -> &mut Units) {
@@ -129,6 +153,24 @@ impl Credits {
                 *from(lot) -= slice.units;
                 lot.consumed += slice.units;
                 lot.consumed_cost += slice.cost.map_or(0, |money| money.minor);
+            });
+        }
+    }
+
+    fn unconsume(&mut self, slice: &Slice) {
+        self.change(&slice.grant, |lot| {
+            lot.consumed -= slice.units;
+            lot.consumed_cost -= slice.cost.map_or(0, |money| money.minor);
+            lot.available += slice.units;
+        });
+    }
+
+    fn remove(&mut self, slices: &[Slice]) {
+        for slice in slices {
+            self.change(&slice.grant, |lot| {
+                lot.available -= slice.units;
+                lot.removed += slice.units;
+                lot.removed_cost += slice.cost.map_or(0, |money| money.minor);
             });
         }
     }
@@ -143,18 +185,17 @@ impl Credits {
         }
     }
 
-    fn note_returns(&mut self, hold: &HoldId, slices: &[HeldSlice], at: Timestamp) {
-        for slice in slices {
-            self.change(&slice.grant, |lot| {
-                if lot.has_ended_at(at) || lot.overdrawn.is_positive() {
-                    lot.returns.push(Return {
-                        cause: format!("hold:{hold}"),
-                        at,
-                        units: slice.units,
-                    });
-                }
-            });
-        }
+    /// Units that came back to a lot that ended or owes: the lot's schedule has to say what becomes of them.
+    fn note_return(&mut self, cause: &str, grant: &GrantId, units: Units, at: Timestamp) {
+        self.change(grant, |lot| {
+            if lot.minds_returns_at(at) {
+                lot.returns.push(Return {
+                    cause: cause.to_owned(),
+                    at,
+                    units,
+                });
+            }
+        });
     }
 
     fn expire(&mut self, event: &Expiry, sign: i64, effective_at: Timestamp) {
@@ -218,10 +259,15 @@ impl Credits {
         });
     }
 
-    fn overdraw(&mut self, grant: &GrantId, units: Units, effective_at: Timestamp) {
-        self.change(grant, |lot| {
+    fn overdraw(&mut self, event: &Overdraft, sign: i64, effective_at: Timestamp) {
+        let units = Units::from_micros(sign * event.units.micros());
+        self.change(&event.grant, |lot| {
             lot.overdrawn += units;
             lot.available += units;
+            let key = match &event.cause {
+                Some(cause) => RowKey::OverdraftBy(cause.clone()),
+                None => RowKey::Overdraft,
+            };
             let row = Row {
                 effective_at,
                 units,
@@ -229,51 +275,50 @@ impl Credits {
                 cost: 0,
                 contra: Contra::Refund,
             };
-            lot.record(RowKey::Overdraft, 1, &row);
+            lot.record(key, 1, &row);
             lot.forget_empty_rows();
         });
     }
 
-    /// Change a lot and keep the indexes and the debt in step. A fold over part of a stream (`as_of`) may name a lot
-    /// whose grant is outside that part: there is nothing to change then.
+    /// Change a lot and keep the indexes and sums in step. A fold over part of a stream (`as_of`) may name a lot whose
+    /// grant is outside that part: there is nothing to change then.
     fn change(&mut self, grant: &GrantId, change: impl FnOnce(&mut Lot)) {
         self.unindex(grant);
         if let Some(lot) = self.lots.get_mut(grant) {
-            let before = lot.overdrawn;
             change(lot);
-            let debt = self.overdrawn.entry(lot.terms.unit.clone()).or_default();
-            *debt += lot.overdrawn - before;
-            if debt.is_zero() {
-                let unit = lot.terms.unit.clone();
-                self.overdrawn.remove(&unit);
-            }
         }
         self.index(grant);
     }
 
     fn unindex(&mut self, grant: &GrantId) {
-        if let Some(lot) = self.lots.get(grant) {
-            self.open.remove(&BurnOrder::of(lot));
-            if let Some(end) = lot.terms.expires_at {
-                self.ending.remove(&(end, grant.clone()));
+        let Some(lot) = self.lots.get(grant) else { return };
+        self.open.remove(&BurnOrder::of(lot));
+        if let Some(end) = lot.ends_at() {
+            self.ending.remove(&(end, grant.clone()));
+        }
+        if let Some(sums) = self.sums.get_mut(&lot.terms.unit) {
+            sums.count(lot, -1);
+            if sums.is_of_no_lot() {
+                self.sums.remove(&lot.terms.unit);
             }
         }
     }
 
     fn index(&mut self, grant: &GrantId) {
-        if let Some(lot) = self.lots.get(grant) {
-            if lot.available.is_positive() {
-                self.open.insert(BurnOrder::of(lot));
-            }
-            if let Some(end) = lot.terms.expires_at.filter(|end| lot.awaits_its_end(*end)) {
-                self.ending.insert((end, grant.clone()));
-            }
+        let Some(lot) = self.lots.get(grant) else { return };
+        if lot.available.is_positive() {
+            self.open.insert(BurnOrder::of(lot));
         }
+        if let Some(end) = lot.ends_at().filter(|end| lot.awaits_its_end(*end)) {
+            self.ending.insert((end, grant.clone()));
+        }
+        self.sums.entry(lot.terms.unit.clone()).or_default().count(lot, 1);
     }
 
-    fn close_hold(&mut self, hold: &HoldId) {
-        if let Some(found) = self.holds.get(hold) {
+    fn close_hold(&mut self, hold: &HoldId, how: HoldEnd, at: Timestamp) {
+        if let Some(found) = self.holds.remove(hold) {
             self.open_holds.remove(&(found.expires_at, hold.clone()));
+            self.ended_holds.insert(hold.clone(), found.ended(how, at));
         }
     }
 }

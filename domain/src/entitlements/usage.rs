@@ -41,7 +41,11 @@ impl Usage {
                 self.add(&e.counted);
                 self.held.insert(e.hold.clone(), (e.counted.clone(), e.units));
             }
-            CreditsEvent::HoldCaptured(e) => self.captured(&e.hold, &e.slices),
+            CreditsEvent::HoldCaptured(e) => {
+                self.captured(&e.hold, &e.slices);
+                self.add(&e.counted);
+            }
+            CreditsEvent::ConsumptionReversed(e) => self.free(&e.counted),
             CreditsEvent::HoldReleased(e) => self.released(&e.hold, &e.slices),
             _ => {}
         }

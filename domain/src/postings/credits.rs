@@ -18,8 +18,12 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
     match event {
         CreditsEvent::CreditsGranted(e) => granted(account, e),
         CreditsEvent::GrantWithdrawn(e) => granted(account, &e.original).negated(),
-        CreditsEvent::CreditsConsumed(e) => used(&e.unit, &e.slices, UnitsWallet),
-        CreditsEvent::HoldCaptured(e) => used(&e.unit, &e.slices, UnitsHeld),
+        // What is left of the lot expires by an event of its own.
+        CreditsEvent::GrantVoided(_) => Lines::default(),
+        CreditsEvent::CreditsConsumed(e) => used(&e.unit, &[(&e.slices, UnitsWallet)]),
+        CreditsEvent::HoldCaptured(e) => used(&e.unit, &[(&e.slices, UnitsHeld), (&e.beyond, UnitsWallet)]),
+        CreditsEvent::ConsumptionReversed(e) => used(&e.unit, &[(&e.slices, UnitsWallet)]).negated(),
+        CreditsEvent::CreditsAdjusted(e) => adjusted(&e.unit, &e.slices),
         CreditsEvent::CreditsHeld(e) => held(&e.unit, &e.slices),
         CreditsEvent::HoldReleased(e) => held(&e.unit, &e.slices).negated(),
         CreditsEvent::CreditsExpired(e) => expired(e),
@@ -80,10 +84,13 @@ fn funding<'a>(account: &'a AccountId, grant: &'a CreditsGranted) -> (LedgerAcco
     }
 }
 
-/// Row 6.
-fn used(unit: &UnitCode, slices: &[Slice], from: LedgerAccount) -> Lines {
+/// Row 6, and negated row 7.
+fn used(unit: &UnitCode, parts: &[(&Vec<Slice>, LedgerAccount)]) -> Lines {
     let mut lines = Lines::default();
-    for slice in slices {
+    let slices = parts
+        .iter()
+        .flat_map(|(slices, from)| slices.iter().map(move |slice| (slice, *from)));
+    for (slice, from) in slices {
         if let Some(cost) = slice.cost {
             lines.debit(
                 ContractCredits,
@@ -94,6 +101,22 @@ fn used(unit: &UnitCode, slices: &[Slice], from: LedgerAccount) -> Lines {
             lines.credit(RevenueUsage, "", cost.currency.code(), cost.minor);
         }
         lines.move_units(UnitsConsumed, from, &slice.grant, unit, slice.units);
+    }
+    lines
+}
+
+/// Row 4d. Units taken by hand were neither used nor left to expire, so what they cost is no revenue of ours. It is a
+/// concession the other way round (row 4c books what is given beyond the contract to 4140): it goes back against the
+/// same account. Units given by hand are a gift and post with their `CreditsGranted`.
+fn adjusted(unit: &UnitCode, slices: &[Slice]) -> Lines {
+    let mut lines = Lines::default();
+    for slice in slices {
+        if let Some(cost) = slice.cost {
+            let currency = cost.currency.code();
+            lines.debit(ContractCredits, slice.grant.as_str(), currency, cost.minor);
+            lines.credit(ContraConcessions, "", currency, cost.minor);
+        }
+        lines.move_units(UnitsRevoked, UnitsWallet, &slice.grant, unit, slice.units);
     }
     lines
 }

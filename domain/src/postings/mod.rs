@@ -9,8 +9,10 @@
 //! | 1 | credits bought | 2135 gross / 2110\[grant\] net, 2210 tax | U100 / U900 |
 //! | 3, 17 | invoice issued; paid | 1210\[invoice\] / 2120\[line\], 2210; 2135 (off Stripe: 1010) / 1210 | |
 //! | 4, 4c, 31 | gift; concession; opening balance | none; 4140 / 2110; 3010 / 2110 | U100 / U900 |
+//! | 4d | taken by hand | 2110\[grant\] slice / 4140 | U930 / U100 |
 //! | 5 | hold; release the inverse | | U110 / U100 |
 //! | 6 | use of credits; of held ones | 2110\[grant\] slice / 4010 | U910 / U100; U910 / U110 |
+//! | 7 | use taken back | 4010 / 2110\[grant\] slice | U100 / U910 |
 //! | 9, 10 | expiry | 2110\[grant\] rest / 4040 | U920 / U100 |
 //! | 11, 12 | refund, and the clawback of what is unused | 4110, 2210 / 2140\[refund\]; 2110 / 4110 | U930 / U100, U940 |
 //! | 13 | refund paid; returned the inverse | 2140\[refund\] / 1110 (outside Stripe: 1010) | |

@@ -4,7 +4,7 @@
 //! recorded, reversed and recorded again.
 
 use crate::account::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
-use crate::credits::{Clawback, CreditsEvent, Expiry, Freeze};
+use crate::credits::{Clawback, CreditsEvent, Expiry, Freeze, Overdraft};
 use crate::identity::{GrantId, NaturalKey};
 
 /// The natural key of an event; none where an event never reaches the books (a change of state of the account, of a
@@ -34,9 +34,10 @@ fn of_credits(event: &CreditsEvent) -> String {
         CreditsEvent::CreditsExpired(e) | CreditsEvent::ExpiryReversed(e) => of_expiry(e),
         CreditsEvent::CreditsFrozen(e) | CreditsEvent::CreditsUnfrozen(e) => of_freeze(e),
         CreditsEvent::CreditsRevoked(e) | CreditsEvent::CreditsRestored(e) => of_clawback(e),
-        CreditsEvent::OverdraftIncurred(e) | CreditsEvent::OverdraftRepaid(e) => {
-            format!("overdraft:{}", e.grant)
-        }
+        CreditsEvent::OverdraftIncurred(e) | CreditsEvent::OverdraftRepaid(e) => of_overdraft(e),
+        CreditsEvent::GrantVoided(e) => format!("void:{}", e.grant),
+        CreditsEvent::ConsumptionReversed(e) => format!("debit:{}", e.debit),
+        CreditsEvent::CreditsAdjusted(e) => format!("adjust:{}", e.adjustment),
     }
 }
 
@@ -50,6 +51,13 @@ fn of_expiry(expiry: &Expiry) -> String {
     match &expiry.cause {
         Some(cause) => format!("expire:{}:{cause}", expiry.grant),
         None => format!("expire:{}", expiry.grant),
+    }
+}
+
+fn of_overdraft(overdraft: &Overdraft) -> String {
+    match &overdraft.cause {
+        Some(cause) => format!("overdraft:{}:{cause}", overdraft.grant),
+        None => format!("overdraft:{}", overdraft.grant),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A payment as Stripe would tell it by now: what a settlement of it says.
 
+use std::collections::BTreeSet;
+
 use chrono::Duration;
 
 use crate::Timestamp;
@@ -135,6 +137,7 @@ impl Payment {
             invoice_line: None,
             group: Some(GroupId(format!("pay:{}", self.id))),
             reference: None,
+            scope: BTreeSet::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A history as it unfolds: the commands of its steps, judged by the rules in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Duration, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -9,9 +9,10 @@ use super::act::{Act, Step};
 use super::billing;
 use super::payment::{Payment, usd};
 use crate::account::{
-    Account, AccountCommand, AccountEvent, AccountRefusal, CaptureHold, DebitCredits, GrantCredits,
-    HoldCredits, OpenAccount, ReleaseHold, Settlement,
+    Account, AccountCommand, AccountEvent, AccountRefusal, BeyondHold, CaptureHold, DebitCredits,
+    GrantCredits, HoldCredits, OpenAccount, ReleaseHold, Settlement,
 };
+use crate::credits::OnExpiry;
 use crate::identity::{AccountId, DebitId, GrantId, HoldId, UnitCode};
 use crate::postings::{LedgerAccount, entry};
 use crate::quantity::Units;
@@ -159,6 +160,7 @@ impl Play {
                     expires_in: Duration::hours(hours),
                     feature: None,
                     reference: None,
+                    on_expiry: OnExpiry::Keep,
                 })
             }
             Act::Capture {
@@ -170,6 +172,7 @@ impl Play {
                 debit: DebitId(format!("debit_{n}")),
                 units: micros.map(Units::from_micros),
                 is_final,
+                beyond_hold: BeyondHold::Refuse,
             }),
             Act::Release { hold } => AccountCommand::Release(ReleaseHold {
                 hold: self.hold(hold),
@@ -208,6 +211,7 @@ impl Play {
             effective_at: Some(begins),
             expires_at: lasts.map(|hours| begins + Duration::hours(hours)),
             reference: None,
+            scope: BTreeSet::new(),
         })
     }
 

@@ -84,6 +84,7 @@ impl Bill {
             invoice_line: cost.map(|_| id.clone()),
             group: Some(GroupId(format!("inv:{}", self.invoice))),
             reference: None,
+            scope: item.terms.scope.clone(),
         });
         self.line(id, item, amount, service).credits = lot.map(Box::new);
     }

@@ -23,7 +23,7 @@ fn compared(books: &Books, lot: &Lot) -> Vec<(LedgerAccount, i128, i128)> {
         (LedgerAccount::UnitsHeld, (lot.held + lot.frozen).micros()),
         (LedgerAccount::UnitsConsumed, lot.consumed.micros()),
         (LedgerAccount::UnitsExpired, lot.expired.micros()),
-        (LedgerAccount::UnitsRevoked, lot.revoked.micros()),
+        (LedgerAccount::UnitsRevoked, (lot.revoked + lot.removed).micros()),
         (LedgerAccount::UnitsOverdraft, -lot.overdrawn.micros()),
     ];
     let cost = if lot.granted.is_zero() { 0 } else { lot.cost() };

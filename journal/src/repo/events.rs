@@ -159,6 +159,35 @@ pub(crate) async fn append(connection: &mut PgConnection, rows: &NewRows) -> sql
     .await
 }
 
+/// The first event of a stream, of one of these types, whose payload has this text in that member. Looks at the
+/// stream's rows one by one.
+pub(crate) async fn first_with(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    event_types: &[String],
+    member: &str,
+    text: &str,
+) -> sqlx::Result<Option<Recorded>> {
+    sqlx::query_as!(
+        Recorded,
+        r#"select position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                  payload::text as "payload!", metadata::text as "metadata!", recorded_at,
+                  command_key, command_hash, command_events
+           from events
+           where aggregate_type = $1 and aggregate_id = $2 and event_type = any($3) and payload ->> $4 = $5
+           order by sequence
+           limit 1"#,
+        aggregate_type,
+        aggregate_id,
+        event_types,
+        member,
+        text
+    )
+    .fetch_optional(executor)
+    .await
+}
+
 /// A stream's events after `after` up to and with `through`, at most `limit`, in order of sequence.
 pub(crate) async fn stream<'e>(
     executor: impl PgExecutor<'e>,

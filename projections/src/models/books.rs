@@ -65,7 +65,11 @@ fn is_reversal(fact: &AccountFact) -> bool {
     matches!(
         fact,
         AccountFact::Life(AccountLifeEvent::FactReversed(_))
-            | AccountFact::Credits(CreditsEvent::GrantWithdrawn(_) | CreditsEvent::ExpiryReversed(_))
+            | AccountFact::Credits(
+                CreditsEvent::GrantWithdrawn(_)
+                    | CreditsEvent::ExpiryReversed(_)
+                    | CreditsEvent::ConsumptionReversed(_)
+            )
     )
 }
 

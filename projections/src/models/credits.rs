@@ -66,8 +66,16 @@ fn moves(event: &CreditsEvent) -> Vec<(&GrantId, &UnitCode, Moved)> {
     match event {
         E::CreditsGranted(e) => vec![granted(e, 1)],
         E::GrantWithdrawn(e) => vec![granted(&e.original, -1)],
+        // What is left of the lot expires by an event of its own.
+        E::GrantVoided(_) => Vec::new(),
         E::CreditsConsumed(e) => e.slices.iter().map(|s| used(s, &e.unit, false)).collect(),
-        E::HoldCaptured(e) => e.slices.iter().map(|s| used(s, &e.unit, true)).collect(),
+        E::HoldCaptured(e) => {
+            let held = e.slices.iter().map(|s| used(s, &e.unit, true));
+            let beyond = e.beyond.iter().map(|s| used(s, &e.unit, false));
+            held.chain(beyond).collect()
+        }
+        E::ConsumptionReversed(e) => e.slices.iter().map(|s| returned(s, &e.unit)).collect(),
+        E::CreditsAdjusted(e) => e.slices.iter().map(|s| removed(s, &e.unit)).collect(),
         E::CreditsHeld(e) => e.slices.iter().map(|s| held(s, &e.unit, 1)).collect(),
         E::HoldReleased(e) => e.slices.iter().map(|s| held(s, &e.unit, -1)).collect(),
         E::CreditsExpired(e) => vec![expired(e, 1)],
@@ -103,6 +111,29 @@ fn used<'a>(slice: &'a Slice, unit: &'a UnitCode, from_hold: bool) -> (&'a Grant
     } else {
         &mut moved.available
     } = -units;
+    (&slice.grant, unit, moved)
+}
+
+fn returned<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitCode, Moved) {
+    let units = micros(slice.units);
+    let moved = Moved {
+        available: units,
+        consumed: -units,
+        cost: -minor(slice.cost),
+        ..Moved::default()
+    };
+    (&slice.grant, unit, moved)
+}
+
+/// What was taken by hand is, like what was clawed back, on U930: `revoked` here is both.
+fn removed<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitCode, Moved) {
+    let units = micros(slice.units);
+    let moved = Moved {
+        available: -units,
+        revoked: units,
+        cost: minor(slice.cost),
+        ..Moved::default()
+    };
     (&slice.grant, unit, moved)
 }
 

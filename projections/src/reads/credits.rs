@@ -22,7 +22,7 @@ pub struct LotRow {
     pub priority: i32,
     /// From when it can be spent.
     pub effective_at: DateTime<Utc>,
-    /// Until when.
+    /// Until when, by its terms.
     pub expires_at: Option<DateTime<Utc>>,
     /// The payment that bought it.
     pub payment_id: Option<String>,
@@ -46,7 +46,7 @@ pub struct LotRow {
     pub consumed: i64,
     /// Expired.
     pub expired: i64,
-    /// Clawed back.
+    /// Clawed back, or taken by hand.
     pub revoked: i64,
     /// Clawed back or frozen although used.
     pub overdrawn: i64,
@@ -73,7 +73,7 @@ pub struct BalanceRow {
     pub consumed: i128,
     /// Expired over all time.
     pub expired: i128,
-    /// Clawed back over all time.
+    /// Clawed back, or taken by hand, over all time.
     pub revoked: i128,
     /// Owed.
     pub overdrawn: i128,

@@ -109,6 +109,9 @@ async fn credits(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, 
         for hold in folded.state.credits().holds() {
             holds.add(name, hold.hold.as_str(), rows::hold(hold));
         }
+        for (hold, ended) in folded.state.credits().ended_holds() {
+            holds.add(name, hold.as_str(), rows::ended_hold(ended));
+        }
         for (unit, at) in invariants::balances(&fold.ledger, owner) {
             balances.add(name, &unit, at.facts());
         }

@@ -145,6 +145,8 @@ fn told_twice(folded: &mut Folded, event: &AccountEvent) -> Option<String> {
                 CreditsEvent::CreditsConsumed(e) => format!("debit {}", e.debit),
                 CreditsEvent::HoldCaptured(e) => format!("debit {}", e.debit),
                 CreditsEvent::CreditsHeld(e) => format!("hold {}", e.hold),
+                CreditsEvent::ConsumptionReversed(e) => format!("reversal {}", e.reversal),
+                CreditsEvent::CreditsAdjusted(e) => format!("adjustment {}", e.adjustment),
                 _ => return None,
             };
             return (!folded.uses.insert(id.clone())).then_some(id);

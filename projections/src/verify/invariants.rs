@@ -70,6 +70,7 @@ fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
         lot.held,
         lot.frozen,
         lot.consumed,
+        lot.removed,
         lot.expired,
         lot.revoked,
     ];
@@ -105,7 +106,7 @@ fn check_units(folded: &Folded, booked: &Balances, found: &mut impl FnMut(Check,
         at.held += i128::from(lot.held.micros()) + i128::from(lot.frozen.micros());
         at.consumed += i128::from(lot.consumed.micros());
         at.expired += i128::from(lot.expired.micros());
-        at.revoked += i128::from(lot.revoked.micros());
+        at.revoked += i128::from(lot.revoked.micros()) + i128::from(lot.removed.micros());
         at.overdraft += i128::from(lot.overdrawn.micros());
     }
     for (unit, lots) in &held {
@@ -190,17 +191,23 @@ fn check_deferred(
 fn check_holds(folded: &Folded, found: &mut impl FnMut(Check, &str, String)) {
     let credits = folded.state.credits();
     let mut reserved: BTreeMap<&str, i128> = BTreeMap::new();
-    for hold in credits.holds() {
-        if hold.captured > hold.units {
+    let open = credits
+        .holds()
+        .map(|hold| (&hold.hold, hold.captured, hold.units));
+    let ended = credits
+        .ended_holds()
+        .map(|(id, hold)| (id, hold.captured, hold.units));
+    for (hold, captured, units) in open.chain(ended) {
+        if captured > units {
             found(
                 Check::Holds,
-                hold.hold.as_str(),
-                format!("{} of {} are captured", hold.captured, hold.units),
+                hold.as_str(),
+                format!("{captured} of {units} are captured"),
             );
         }
-        for slice in hold.rest.iter().filter(|_| hold.is_open()) {
-            *reserved.entry(slice.grant.as_str()).or_default() += i128::from(slice.units.micros());
-        }
+    }
+    for slice in credits.holds().flat_map(|hold| &hold.rest) {
+        *reserved.entry(slice.grant.as_str()).or_default() += i128::from(slice.units.micros());
     }
     for lot in credits.lots() {
         let grant = lot.terms.grant.as_str();

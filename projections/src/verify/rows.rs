@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use tallybook_domain::account::{Fact, Group};
-use tallybook_domain::credits::{Hold, Lot};
+use tallybook_domain::credits::{EndedHold, Hold, Lot};
+use tallybook_domain::identity::UnitCode;
 use tallybook_domain::postings::Entry;
 use tallybook_domain::purchases::PurchasesEvent;
+use tallybook_domain::quantity::Units;
 use tallybook_domain::subscriptions::SubscriptionState;
 use tallybook_domain::trials::TrialState;
 
@@ -123,22 +125,35 @@ pub(super) fn lot(lot: &Lot) -> Value {
         lot.frozen,
         lot.consumed,
         lot.expired,
-        lot.revoked,
+        lot.revoked + lot.removed,
         lot.overdrawn,
         lot.released_cost(),
     ])
 }
 
 pub(super) fn hold(hold: &Hold) -> Value {
-    json!([
-        hold.unit,
-        hold.units,
-        hold.captured,
-        micros(hold.placed_at),
-        micros(hold.expires_at),
-        hold.ended.map(|(reason, _)| reason),
-        hold.ended.map(|(_, at)| micros(at)),
-    ])
+    let end: [Value; 2] = Default::default();
+    hold_row(
+        &hold.unit,
+        [hold.units, hold.captured],
+        [hold.placed_at, hold.expires_at],
+        end,
+    )
+}
+
+pub(super) fn ended_hold(hold: &EndedHold) -> Value {
+    let end = [json!(hold.how), json!(micros(hold.ended_at))];
+    hold_row(
+        &hold.unit,
+        [hold.units, hold.captured],
+        [hold.placed_at, hold.expires_at],
+        end,
+    )
+}
+
+fn hold_row(unit: &UnitCode, units: [Units; 2], times: [DateTime<Utc>; 2], end: [Value; 2]) -> Value {
+    let ([units, captured], [placed_at, expires_at], [ended, ended_at]) = (units, times.map(micros), end);
+    json!([unit, units, captured, placed_at, expires_at, ended, ended_at])
 }
 
 /// When the account next needs the clock, if ever.

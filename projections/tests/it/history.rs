@@ -1,14 +1,17 @@
 //! Histories: what callers and Stripe might do to some accounts, by seed.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, Utc};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tallybook_domain::account::{
-    Account, AccountCommand, CaptureHold, DatedFact, DebitCredits, Fact, GrantCredits, GroupFacts,
-    HoldCredits, LotTerms, OpenAccount, ReleaseHold, Settlement,
+    Account, AccountCommand, AccountEvent, AccountFact, AdjustCredits, BeyondHold, CaptureHold, DatedFact,
+    DebitCredits, Fact, GrantCredits, GroupFacts, HoldCredits, LotTerms, OpenAccount, ReleaseHold,
+    ReverseConsumption, Settlement, VoidGrant,
 };
 use tallybook_domain::calendar::Period;
-use tallybook_domain::credits::{CreditsGranted, GrantSource};
+use tallybook_domain::credits::{Consumption, CreditsEvent, CreditsGranted, GrantSource, OnExpiry};
 use tallybook_domain::identity::{AccountId, GrantId, GroupId, PaymentId, StreamId, TenantId, UnitCode};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::purchases::{
@@ -37,6 +40,8 @@ pub(crate) struct History {
     at: DateTime<Utc>,
     holds: Vec<(StreamId, String)>,
     payments: Vec<Payment>,
+    lots: Vec<(StreamId, GrantId)>,
+    uses: Vec<(StreamId, Consumption)>,
 }
 
 /// A payment as Stripe would tell it by now.
@@ -67,6 +72,8 @@ impl History {
             at: epoch(),
             holds: Vec::new(),
             payments: Vec::new(),
+            lots: Vec::new(),
+            uses: Vec::new(),
         }
     }
 
@@ -83,12 +90,62 @@ impl History {
                 metadata: [("actor".to_owned(), "history".to_owned())].into(),
             };
             match journal.execute::<Account>(&stream, command, envelope).await {
-                Ok(executed) => position = position.max(executed.position),
+                Ok(executed) => {
+                    position = position.max(executed.position);
+                    self.note(&stream, &executed.events);
+                }
                 Err(ExecuteError::Refused(_)) => {}
                 Err(error) => panic!("step {} failed: {error}", self.step),
             }
         }
         position
+    }
+
+    /// What may be corrected later.
+    fn note(&mut self, stream: &StreamId, events: &[AccountEvent]) {
+        for event in events {
+            let AccountFact::Credits(event) = &event.fact else {
+                continue;
+            };
+            if let CreditsEvent::CreditsGranted(granted) = event {
+                self.lots.push((stream.clone(), granted.grant.clone()));
+            }
+            if let Some(used) = Consumption::of(event) {
+                self.uses.push((stream.clone(), used));
+            }
+        }
+    }
+
+    /// A lot voided, a use taken back or credits adjusted by hand.
+    fn correct(&mut self, otherwise: StreamId) -> (StreamId, AccountCommand) {
+        let reason = "a correction".to_owned();
+        match self.rng.random_range(0..4) {
+            0 if !self.lots.is_empty() => {
+                let (stream, grant) = self.lots[self.rng.random_range(0..self.lots.len())].clone();
+                (stream, AccountCommand::Void(VoidGrant { grant, reason }))
+            }
+            1..3 if !self.uses.is_empty() => {
+                let (stream, original) = self.uses[self.rng.random_range(0..self.uses.len())].clone();
+                let command = ReverseConsumption {
+                    reversal: self.id("reversal").into(),
+                    original,
+                    units: self.rng.random_bool(0.7).then(|| self.credits(10)),
+                    reason: None,
+                };
+                (stream, AccountCommand::Reverse(command))
+            }
+            _ => {
+                let units = self.credits(20);
+                let command = AdjustCredits {
+                    adjustment: self.id("adj").into(),
+                    grant: self.id("grant").into(),
+                    unit: self.unit(),
+                    units: if self.rng.random_bool(0.4) { units } else { -units },
+                    reason,
+                };
+                (otherwise, AccountCommand::Adjust(command))
+            }
+        }
     }
 
     fn next(&mut self) -> (StreamId, AccountCommand) {
@@ -109,7 +166,8 @@ impl History {
                 test_clock: None,
             }),
             6..22 => self.grant(),
-            22..45 => self.debit(),
+            22..39 => self.debit(),
+            39..45 => return self.correct(stream),
             45..55 => self.hold(&stream),
             55..63 => return self.end_hold(stream),
             63..73 => self.pay(&stream),
@@ -161,6 +219,11 @@ impl History {
                 .random_bool(0.5)
                 .then(|| self.at + Duration::hours(self.rng.random_range(1..200))),
             reference: Some("a \\u0000 note".to_owned()),
+            scope: if self.rng.random_bool(0.2) {
+                BTreeSet::from(["render".to_owned()])
+            } else {
+                BTreeSet::new()
+            },
         })
     }
 
@@ -185,6 +248,7 @@ impl History {
             expires_in: Duration::hours(self.rng.random_range(1..100)),
             feature: None,
             reference: None,
+            on_expiry: OnExpiry::Keep,
         })
     }
 
@@ -202,6 +266,11 @@ impl History {
             debit: self.id("debit").into(),
             units: self.rng.random_bool(0.7).then(|| self.credits(10)),
             is_final: self.rng.random_bool(0.4),
+            beyond_hold: if self.rng.random_bool(0.3) {
+                BeyondHold::Draw
+            } else {
+                BeyondHold::Refuse
+            },
         });
         (stream, command)
     }
@@ -269,6 +338,7 @@ impl History {
                 invoice_line: None,
                 group: Some(group.clone()),
                 reference: None,
+                scope: BTreeSet::new(),
             },
             effective_at: payment.at,
         };

@@ -67,6 +67,7 @@ fn lot(invoice: &Invoice, line: &InvoiceLine, prices: &Prices) -> Result<Option<
             purchase: None,
             group: Some(GroupId(format!("inv:{}", invoice.id))),
             reference: None,
+            scope: plan.scope.clone(),
         },
         effective_at: starts_at,
     }))

@@ -1,6 +1,6 @@
 //! What a payment bought: credits named in its metadata, or a pack of the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::LotTerms;
@@ -59,6 +59,7 @@ pub(super) fn settle(
             invoice_line: None,
             group: Some(GroupId(format!("pay:{id}"))),
             reference: None,
+            scope: BTreeSet::new(),
         },
         effective_at: paid.at,
     })

@@ -1,11 +1,13 @@
-//! Giving credits, and the lots there are.
+//! Giving credits, ending a lot by hand, and the lots there are.
+
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tallybook_domain::account::{Account, AccountCommand, AccountFact, GrantCredits};
+use tallybook_domain::account::{Account, AccountCommand, AccountFact, GrantCredits, VoidGrant};
 use tallybook_domain::credits::{CreditsEvent, GrantSource};
 use tallybook_domain::identity::GrantId;
 use tallybook_journal::Executed;
@@ -19,7 +21,7 @@ use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters, PathIds};
-use crate::http::wire::{Credits, Instant, MoneyBody, Text, Unit, credits};
+use crate::http::wire::{Credits, Features, Instant, MoneyBody, Text, Unit, credits};
 use crate::http::write::{Write, answer};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub(super) struct GrantRequest {
     expires_at: Option<Instant>,
     #[serde(default)]
     reference: Option<Text>,
+    /// The only features that may spend it.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    features: Features,
 }
 
 pub(super) async fn grant(
@@ -60,6 +65,7 @@ pub(super) async fn grant(
         effective_at: request.effective_at.map(|instant| instant.0),
         expires_at: request.expires_at.map(|instant| instant.0),
         reference: request.reference.map(|text| text.0),
+        scope: request.features.into_names(),
     });
     let executed = state
         .journal
@@ -80,6 +86,8 @@ struct GrantedBody {
     effective_at: Instant,
     expires_at: Option<Instant>,
     reference: Option<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    features: BTreeSet<String>,
     balance: BalanceBody,
     version: u64,
 }
@@ -98,10 +106,63 @@ fn granted_body(executed: &Executed<Account>, grant: &GrantId) -> Option<Granted
                 effective_at: Instant(event.effective_at),
                 expires_at: granted.expires_at.map(Instant),
                 reference: granted.reference.clone(),
+                features: granted.scope.clone(),
                 balance: answers::balance(&executed.state, &granted.unit, event.at),
                 version: executed.version,
             })
         }
+        _ => None,
+    })
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoidRequest {
+    reason: Text,
+}
+
+/// The answer to a void: the lot after it.
+#[derive(Debug, Serialize)]
+struct VoidedBody {
+    #[serde(flatten)]
+    lot: LotBody,
+    reason: String,
+    balance: BalanceBody,
+    version: u64,
+}
+
+pub(super) async fn void(
+    State(state): State<AppState>,
+    write: Write<Writing>,
+    Now(now): Now,
+    ids: PathIds,
+    Body(request): Body<VoidRequest>,
+) -> Result<Response, Problem> {
+    let stream = stream(&write.caller.tenant, &ids)?;
+    let grant = GrantId::from(ids.id("grant")?);
+    let envelope = write.envelope(&request, now);
+    let command = AccountCommand::Void(VoidGrant {
+        grant: grant.clone(),
+        reason: request.reason.0,
+    });
+    let executed = state
+        .journal
+        .execute::<Account>(&stream, command, envelope)
+        .await?;
+    let body = voided_body(&executed, &grant).ok_or_else(Problem::internal)?;
+    Ok(answer(StatusCode::OK, &executed, &body))
+}
+
+/// The answer, from the state after the command and its events alone.
+fn voided_body(executed: &Executed<Account>, grant: &GrantId) -> Option<VoidedBody> {
+    let lot = executed.state.credits().lot(grant)?;
+    executed.events.iter().find_map(|event| match &event.fact {
+        AccountFact::Credits(CreditsEvent::GrantVoided(voided)) => Some(VoidedBody {
+            lot: LotBody::of(lot, event.at),
+            reason: voided.reason.clone(),
+            balance: answers::balance(&executed.state, &lot.terms.unit, event.at),
+            version: executed.version,
+        }),
         _ => None,
     })
 }

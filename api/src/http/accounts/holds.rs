@@ -6,15 +6,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize, de};
 use tallybook_domain::account::{
-    Account, AccountCommand, AccountFact, CaptureHold, HoldCredits, ReleaseHold,
+    Account, AccountCommand, AccountFact, BeyondHold, CaptureHold, HoldCredits, ReleaseHold,
 };
-use tallybook_domain::credits::CreditsEvent;
+use tallybook_domain::credits::{CreditsEvent, OnExpiry};
 use tallybook_domain::identity::{DebitId, HoldId};
 use tallybook_journal::Executed;
 
 use super::{load, stream};
 use crate::AppState;
-use crate::http::answers::{self, BalanceBody, HoldBody, SliceBody};
+use crate::http::answers::{self, AnyHold, BalanceBody, HoldBody, SliceBody};
 use crate::http::caller::{Authorized, Reading, Writing};
 use crate::http::now::Now;
 use crate::http::page::{Page, PageRequest};
@@ -38,6 +38,9 @@ pub(super) struct HoldRequest {
     feature: Option<Text>,
     #[serde(default)]
     reference: Option<Text>,
+    /// Whether it outlives its lots (`keep`) or ends with the first of them (`release`).
+    #[serde(default, skip_serializing_if = "OnExpiry::is_keep")]
+    on_expiry: OnExpiry,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,14 +80,19 @@ struct CapturedBody {
 /// The answer, from the state after the command and its events alone.
 fn hold_body(executed: &Executed<Account>, hold: &HoldId, debit: Option<&DebitId>) -> Option<HoldAnswer> {
     let at = executed.events.last()?.at;
-    let hold = executed.state.credits().hold(hold)?;
+    let hold = AnyHold::find(&executed.state, hold)?;
     let captured = debit.and_then(|debit| {
         executed.events.iter().find_map(|event| match &event.fact {
             AccountFact::Credits(CreditsEvent::HoldCaptured(captured)) if captured.debit == *debit => {
                 Some(CapturedBody {
                     id: captured.debit.to_string(),
                     credits: credits(captured.units),
-                    slices: captured.slices.iter().map(Into::into).collect(),
+                    slices: captured
+                        .slices
+                        .iter()
+                        .chain(&captured.beyond)
+                        .map(Into::into)
+                        .collect(),
                 })
             }
             _ => None,
@@ -93,7 +101,7 @@ fn hold_body(executed: &Executed<Account>, hold: &HoldId, debit: Option<&DebitId
     Some(HoldAnswer {
         hold: hold.into(),
         debit: captured,
-        balance: answers::balance(&executed.state, &hold.unit, at),
+        balance: answers::balance(&executed.state, hold.unit(), at),
         version: executed.version,
     })
 }
@@ -114,6 +122,7 @@ pub(super) async fn hold(
         expires_in: chrono::Duration::seconds(request.expires_in_seconds.0),
         feature: request.feature.map(|text| text.0),
         reference: request.reference.map(|text| text.0),
+        on_expiry: request.on_expiry,
     });
     let executed = state
         .journal
@@ -132,6 +141,37 @@ pub(super) struct CaptureRequest {
     /// Whether the rest goes back at once.
     #[serde(default = "yes", rename = "final")]
     is_final: bool,
+    /// What if that is more than is held.
+    #[serde(default, skip_serializing_if = "Beyond::is_refuse")]
+    beyond_hold: Beyond,
+}
+
+/// What becomes of a capture of more than is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Beyond {
+    #[default]
+    Refuse,
+    Draw,
+}
+
+impl Beyond {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes the field by reference"
+    )]
+    fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
+}
+
+impl From<Beyond> for BeyondHold {
+    fn from(beyond: Beyond) -> Self {
+        match beyond {
+            Beyond::Refuse => Self::Refuse,
+            Beyond::Draw => Self::Draw,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -143,6 +183,7 @@ impl Default for CaptureRequest {
         Self {
             credits: None,
             is_final: yes(),
+            beyond_hold: Beyond::Refuse,
         }
     }
 }
@@ -162,6 +203,7 @@ pub(super) async fn capture(
         debit: debit.clone(),
         units: request.credits.map(|credits| credits.0),
         is_final: request.is_final,
+        beyond_hold: request.beyond_hold.into(),
     });
     let executed = state
         .journal
@@ -202,6 +244,6 @@ pub(super) async fn list(
     Parameters(page): Parameters<PageRequest>,
 ) -> Result<Json<Page<HoldBody>>, Problem> {
     let account = load(&state, &caller.tenant, &ids).await?.state.at(now);
-    let holds = account.credits().holds().map(|hold| (hold.hold.as_str(), hold));
+    let holds = AnyHold::all(&account).into_iter();
     Ok(Json(page.of_sorted(holds, HoldBody::from)?))
 }

@@ -1,5 +1,6 @@
 //! Accounts and everything on one account's stream. Reads here are strong: they fold the log.
 
+mod adjustments;
 mod balance;
 mod debits;
 mod events;
@@ -13,6 +14,7 @@ mod open;
 mod orders;
 mod profile;
 mod purchases;
+mod reversals;
 mod show;
 mod statement;
 mod subscriptions;
@@ -43,6 +45,8 @@ pub(super) fn router() -> Router<AppState> {
             "/accounts/{account}/grants",
             get(grants::list).post(grants::grant),
         )
+        .route("/accounts/{account}/grants/{grant}/void", post(grants::void))
+        .route("/accounts/{account}/adjustments", post(adjustments::adjust))
         .route("/accounts/{account}/debits", post(debits::debit))
         .route("/accounts/{account}/debits/batch", post(debits::batch))
         .route(
@@ -65,6 +69,10 @@ pub(super) fn router() -> Router<AppState> {
         .route(
             "/accounts/{account}/purchases/{purchase}/cancel",
             post(purchases::cancel),
+        )
+        .route(
+            "/accounts/{account}/debits/{debit}/reverse",
+            post(reversals::reverse),
         )
         .route("/accounts/{account}/holds", get(holds::list).post(holds::hold))
         .route("/accounts/{account}/holds/{hold}/capture", post(holds::capture))

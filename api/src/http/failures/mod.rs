@@ -147,10 +147,17 @@ impl From<AccountRefusal> for Problem {
                 required,
                 available,
                 shortfall,
-            } => problem
-                .with("required", credits(required))
-                .with("available", credits(available))
-                .with("shortfall", credits(shortfall)),
+                feature,
+            } => {
+                let problem = problem
+                    .with("required", credits(required))
+                    .with("available", credits(available))
+                    .with("shortfall", credits(shortfall));
+                match feature {
+                    Some(feature) => problem.with("feature", feature),
+                    None => problem,
+                }
+            }
             AccountRefusal::Subscription(refusal) => subscriptions::explain(problem, refusal),
             AccountRefusal::NotPositive | AccountRefusal::TooManyCredits => named(problem, "credits"),
             AccountRefusal::ExpiresBeforeEffective {
@@ -160,8 +167,21 @@ impl From<AccountRefusal> for Problem {
                 .with("effective_at", json(Instant(effective_at)))
                 .with("expires_at", json(Instant(expires_at))),
             AccountRefusal::NegativeCost => named(problem, "cost.amount"),
-            AccountRefusal::GrantExists(grant) => problem.with("grant", grant.as_str()),
+            AccountRefusal::GrantExists(grant) | AccountRefusal::GrantNotFound(grant) => {
+                problem.with("grant", grant.as_str())
+            }
             AccountRefusal::HoldNotFound(hold) => problem.with("hold", hold.as_str()),
+            AccountRefusal::GrantEnded { grant, ended_at } => problem
+                .with("grant", grant.as_str())
+                .with("ended_at", json(Instant(ended_at))),
+            AccountRefusal::ReversalExceedsDebit {
+                debit,
+                required,
+                remaining,
+            } => problem
+                .with("debit", debit.as_str())
+                .with("required", credits(required))
+                .with("remaining", credits(remaining)),
             AccountRefusal::HoldEnded { hold, ended_at } => problem
                 .with("hold", hold.as_str())
                 .with("ended_at", json(Instant(ended_at))),
@@ -174,6 +194,7 @@ impl From<AccountRefusal> for Problem {
             | AccountRefusal::NoChange
             | AccountRefusal::NotEntitled(_)
             | AccountRefusal::Purchase(_)
+            | AccountRefusal::ManagedByStripe(_)
             | AccountRefusal::Unbookable(_) => problem,
         }
     }
@@ -182,7 +203,9 @@ impl From<AccountRefusal> for Problem {
 fn status_of(refusal: &AccountRefusal) -> StatusCode {
     match refusal {
         AccountRefusal::Purchase(refusal) => purchases::status_of(refusal),
-        AccountRefusal::AccountNotFound | AccountRefusal::HoldNotFound(_) => StatusCode::NOT_FOUND,
+        AccountRefusal::AccountNotFound
+        | AccountRefusal::GrantNotFound(_)
+        | AccountRefusal::HoldNotFound(_) => StatusCode::NOT_FOUND,
         AccountRefusal::InsufficientCredits { .. } | AccountRefusal::NotEntitled(_) => {
             StatusCode::PAYMENT_REQUIRED
         }
@@ -190,6 +213,9 @@ fn status_of(refusal: &AccountRefusal) -> StatusCode {
         AccountRefusal::AccountExists
         | AccountRefusal::NoChange
         | AccountRefusal::GrantExists(_)
+        | AccountRefusal::GrantEnded { .. }
+        | AccountRefusal::ManagedByStripe(_)
+        | AccountRefusal::ReversalExceedsDebit { .. }
         | AccountRefusal::HoldEnded { .. }
         | AccountRefusal::CaptureExceedsHold { .. } => StatusCode::CONFLICT,
         AccountRefusal::NotPositive

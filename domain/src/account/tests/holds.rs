@@ -1,6 +1,7 @@
 //! Holds: reservations never mint and never lose.
 
 use super::*;
+use crate::credits::OnExpiry;
 
 fn hold(id: &str, units: i64, days: i64) -> AccountCommand {
     AccountCommand::Hold(HoldCredits {
@@ -10,6 +11,7 @@ fn hold(id: &str, units: i64, days: i64) -> AccountCommand {
         expires_in: Duration::days(days),
         feature: None,
         reference: None,
+        on_expiry: OnExpiry::Keep,
     })
 }
 
@@ -19,6 +21,7 @@ fn capture(id: &str, debit: &str, units: Option<i64>, is_final: bool) -> Account
         debit: debit.into(),
         units: units.map(credits),
         is_final,
+        beyond_hold: BeyondHold::Refuse,
     })
 }
 
@@ -171,4 +174,128 @@ fn what_a_hold_gives_back_lowers_the_debt_of_its_lot() {
     assert_eq!(world.balance(day(4)).overdraft, Units::ZERO);
     assert_eq!(world.lot("grant_pi_1").revoked, credits(100));
     assert_eq!(world.lot("grant_pi_1").released_cost(), 1000);
+}
+
+fn overrun(id: &str, debit: &str, units: i64, is_final: bool) -> AccountCommand {
+    AccountCommand::Capture(CaptureHold {
+        hold: id.into(),
+        debit: debit.into(),
+        units: Some(credits(units)),
+        is_final,
+        beyond_hold: BeyondHold::Draw,
+    })
+}
+
+#[test]
+fn a_capture_beyond_the_hold_draws_the_excess_or_nothing_at_all() {
+    let mut world = World::new();
+    world.run(AccountCommand::Grant(grant("g", 10)), day(1)).unwrap();
+    world.run(hold("h", 6, 5), day(1)).unwrap();
+    let refused = world.run(overrun("h", "d", 11, true), day(1)).unwrap_err();
+    assert!(
+        matches!(refused, AccountRefusal::InsufficientCredits { .. }),
+        "{refused}"
+    );
+    assert_eq!(
+        (world.balance(day(1)).available, world.balance(day(1)).held),
+        (credits(4), credits(6))
+    );
+    for bad in [0, -3] {
+        let refused = world.run(overrun("h", "d", bad, true), day(1)).unwrap_err();
+        assert_eq!(refused, AccountRefusal::NotPositive);
+    }
+    let events = world.run(overrun("h", "d", 9, false), day(1)).unwrap();
+    assert_eq!(events.len(), 1, "one use, of both");
+    let lot = world.lot("g");
+    assert_eq!(
+        (lot.consumed, lot.held, lot.available),
+        (credits(9), Units::ZERO, credits(1))
+    );
+    assert!(matches!(
+        world.run(release("h"), day(1)),
+        Err(AccountRefusal::HoldEnded { .. })
+    ));
+}
+
+#[test]
+fn a_hold_by_the_other_policy_dies_at_its_first_lots_end() {
+    let mut world = World::new();
+    let ending = GrantCredits {
+        expires_at: Some(day(10)),
+        ..grant("ending", 50)
+    };
+    world.run(AccountCommand::Grant(ending), day(1)).unwrap();
+    world
+        .run(AccountCommand::Grant(grant("lasting", 50)), day(1))
+        .unwrap();
+    let AccountCommand::Hold(command) = hold("h", 60, 30) else {
+        unreachable!("it is a hold")
+    };
+    let command = HoldCredits {
+        on_expiry: OnExpiry::Release,
+        ..command
+    };
+    world.run(AccountCommand::Hold(command), day(2)).unwrap();
+    let nanosecond = Duration::nanoseconds(1);
+    let mut in_time = world.clone();
+    in_time
+        .run(capture("h", "d", Some(60), true), day(10) - nanosecond)
+        .unwrap();
+    assert_eq!(
+        world.run(capture("h", "d", Some(60), true), day(10)).unwrap_err(),
+        AccountRefusal::HoldEnded {
+            hold: "h".into(),
+            ended_at: day(10)
+        }
+    );
+    assert_eq!(
+        world.balance(day(10)).available,
+        credits(50),
+        "what was held of the other lot is back"
+    );
+    world.run(AccountCommand::WriteDue, day(11)).unwrap();
+    assert_eq!(
+        world.lot("ending").expired,
+        credits(50),
+        "it never paid out twice"
+    );
+}
+
+#[test]
+fn a_time_out_and_a_capture_at_one_instant_have_one_winner() {
+    let mut world = World::new();
+    world.run(AccountCommand::Grant(grant("g", 10)), day(1)).unwrap();
+    world.run(hold("h", 6, 2), day(1)).unwrap();
+    let end = day(3);
+    let mut before = world.clone();
+    before
+        .run(capture("h", "d", None, true), end - Duration::nanoseconds(1))
+        .unwrap();
+    assert_eq!(before.lot("g").consumed, credits(6));
+    assert!(matches!(
+        world.run(capture("h", "d", None, true), end),
+        Err(AccountRefusal::HoldEnded { .. })
+    ));
+    for world in [&mut before, &mut world] {
+        let _ = world.run(AccountCommand::WriteDue, day(5));
+        let lot = world.lot("g");
+        assert_eq!(lot.consumed + lot.available, credits(10));
+    }
+}
+
+#[test]
+fn of_a_hold_that_ended_only_what_answers_a_late_caller_is_kept() {
+    let mut world = World::new();
+    world
+        .run(AccountCommand::Grant(grant("a-telling-lot", 10)), day(1))
+        .unwrap();
+    world.run(hold("h", 6, 2), day(1)).unwrap();
+    world.run(release("h"), day(1)).unwrap();
+    let ended = world.account.credits().ended_hold(&"h".into()).unwrap();
+    let kept = serde_json::to_string(ended).unwrap();
+    assert!(!kept.contains("a-telling-lot"), "{kept}");
+    assert!(matches!(
+        world.run(capture("h", "d", None, true), day(2)),
+        Err(AccountRefusal::HoldEnded { ended_at, .. }) if ended_at == day(1)
+    ));
 }

@@ -302,6 +302,7 @@ fn a_hold_counts_until_it_is_released_and_what_was_captured_counts_for_good() {
             expires_in: Duration::days(1),
             feature: Some("export".to_owned()),
             reference: None,
+            on_expiry: crate::credits::OnExpiry::Keep,
         })
     };
     world.run(hold("h1"), day(1)).unwrap();
@@ -312,6 +313,7 @@ fn a_hold_counts_until_it_is_released_and_what_was_captured_counts_for_good() {
         debit: "c1".into(),
         units: Some(credits(1)),
         is_final: false,
+        beyond_hold: BeyondHold::Refuse,
     };
     world.run(AccountCommand::Capture(capture), day(1)).unwrap();
     assert_eq!(world.used("export", 1), (4, Some(5)));
@@ -344,4 +346,46 @@ fn a_use_that_takes_no_credits_still_counts() {
     world.run(free("d2"), day(1)).unwrap();
     reached(world.run(free("d3"), day(1)).unwrap_err());
     assert_eq!(world.balance(day(1)).available, credits(1000));
+}
+
+#[test]
+fn what_is_drawn_beyond_a_hold_counts_and_what_is_taken_back_counts_no_more() {
+    let mut world = World::subscribed(vec![item("pro", 1, &[("render", Some(10))])]);
+    let hold = AccountCommand::Hold(HoldCredits {
+        hold: "h".into(),
+        unit: UnitCode::default(),
+        units: credits(6),
+        expires_in: Duration::days(5),
+        feature: Some("render".to_owned()),
+        reference: None,
+        on_expiry: crate::credits::OnExpiry::Keep,
+    });
+    world.run(hold, day(1)).unwrap();
+    let capture = |units| {
+        AccountCommand::Capture(CaptureHold {
+            hold: "h".into(),
+            debit: "d".into(),
+            units: Some(credits(units)),
+            is_final: true,
+            beyond_hold: BeyondHold::Draw,
+        })
+    };
+    let refused = world.run(capture(11), day(1)).unwrap_err();
+    assert!(matches!(refused, AccountRefusal::NotEntitled(_)), "{refused}");
+    world.run(capture(8), day(1)).unwrap();
+    assert_eq!(world.used("render", 1), (8, Some(10)));
+    let events = world.run(use_of("d2", "render", 2), day(1)).unwrap();
+    assert_eq!(world.used("render", 1), (10, Some(10)));
+    let original = events.iter().find_map(|event| match &event.fact {
+        AccountFact::Credits(event) => crate::credits::Consumption::of(event),
+        _ => None,
+    });
+    let reverse = AccountCommand::Reverse(ReverseConsumption {
+        reversal: "r".into(),
+        original: original.unwrap(),
+        units: None,
+        reason: None,
+    });
+    world.run(reverse, day(1)).unwrap();
+    assert_eq!(world.used("render", 1), (8, Some(10)));
 }

@@ -1,5 +1,7 @@
 //! What an account must get right, told as histories.
 
+mod adjustments;
+mod bounds;
 mod convergence;
 mod dunning;
 mod holds;
@@ -7,11 +9,14 @@ mod limits;
 mod proration;
 mod purchases;
 mod revenue;
+mod reversals;
+mod scopes;
 mod spending;
 mod subscriptions;
 mod trials;
+mod voiding;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Duration, TimeZone, Utc};
 
@@ -89,9 +94,14 @@ impl World {
 
     fn check(&self) {
         for lot in self.account.credits().lots() {
-            let whereabouts =
-                lot.available + lot.held + lot.frozen + lot.consumed + lot.expired + lot.revoked
-                    - lot.overdrawn;
+            let whereabouts = lot.available
+                + lot.held
+                + lot.frozen
+                + lot.consumed
+                + lot.removed
+                + lot.expired
+                + lot.revoked
+                - lot.overdrawn;
             assert_eq!(
                 whereabouts, lot.granted,
                 "units of {} are all somewhere",
@@ -216,6 +226,7 @@ pub(super) fn grant(id: &str, units: i64) -> GrantCredits {
         effective_at: None,
         expires_at: None,
         reference: None,
+        scope: BTreeSet::new(),
     }
 }
 
@@ -270,6 +281,7 @@ impl Payment {
             invoice_line: None,
             group: Some("pay:pi_1".into()),
             reference: None,
+            scope: BTreeSet::new(),
         };
         let cash = CashReceived {
             payment,

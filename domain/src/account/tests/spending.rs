@@ -14,7 +14,8 @@ fn the_last_credit_is_spent_once() {
         AccountRefusal::InsufficientCredits {
             required,
             available,
-            shortfall
+            shortfall,
+            feature: None
         }
     );
 }
@@ -223,4 +224,30 @@ fn a_payload_under_another_events_name_is_not_that_event() {
         matches!(mislabelled, Err(crate::DecodeError::Malformed { .. })),
         "{mislabelled:?}"
     );
+}
+
+/// Equal lots in any order of being granted are drawn in one order: that of their ids.
+#[test]
+fn which_lot_is_drawn_does_not_depend_on_the_order_they_were_granted_in() {
+    for order in [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]] {
+        let mut world = World::new();
+        for id in order {
+            let command = GrantCredits {
+                effective_at: Some(day(1)),
+                ..grant(id, 1)
+            };
+            world.run(AccountCommand::Grant(command), day(2)).unwrap();
+        }
+        world.run(debit("d", 2), day(2)).unwrap();
+        let used = ["a", "b", "c"].map(|id| world.lot(id).consumed);
+        assert_eq!(used, [credits(1), credits(1), Units::ZERO], "{order:?}");
+    }
+}
+
+#[test]
+fn of_a_hundred_uses_of_one_fifty_are_covered_by_fifty() {
+    let mut world = World::new();
+    world.run(AccountCommand::Grant(grant("g", 50)), day(1)).unwrap();
+    let accepted = (0..100).filter(|n| world.run(debit(&format!("d{n}"), 1), day(1)).is_ok());
+    assert_eq!(accepted.count(), 50);
 }

@@ -1,0 +1,135 @@
+//! What is done to credits by hand: a lot voided, a use taken back, a balance adjusted.
+
+use super::command::{AdjustCredits, ReverseConsumption, VoidGrant};
+use super::draft::Draft;
+use super::invoices;
+use super::refusal::AccountRefusal;
+use crate::credits::spend::{Purpose, take};
+use crate::credits::{
+    ConsumptionReversed, CreditsAdjusted, CreditsEvent, CreditsGranted, GrantSource, GrantVoided, HoldEnd,
+};
+use crate::identity::{GrantId, HoldId};
+
+/// A void brings the end of a lot's validity forward to now: its schedule then plays the end as it would any other.
+/// Holds keep what they reserved, except those that end with their lots.
+pub(super) fn void(draft: &mut Draft<'_>, command: &VoidGrant) -> Result<(), AccountRefusal> {
+    let (grant, at) = (&command.grant, draft.at);
+    let lot = draft.account.credits.lot(grant);
+    let lot = lot.ok_or_else(|| AccountRefusal::GrantNotFound(grant.clone()))?;
+    let group = lot.terms.group.as_ref();
+    if group.is_some_and(|group| !invoices::is_ours(&draft.account, group)) {
+        return Err(AccountRefusal::ManagedByStripe(format!("grant {grant}")));
+    }
+    if lot.voided_at.is_some() {
+        return Err(AccountRefusal::NoChange);
+    }
+    if let Some(ended_at) = lot.ends_at().filter(|end| *end <= at) {
+        return Err(AccountRefusal::GrantEnded {
+            grant: grant.clone(),
+            ended_at,
+        });
+    }
+    let voided = GrantVoided {
+        grant: grant.clone(),
+        unit: lot.terms.unit.clone(),
+        reason: command.reason.clone(),
+    };
+    draft.record(at, CreditsEvent::GrantVoided(voided));
+    draft.reconcile(grant);
+    let holds = draft.account.credits.holds();
+    let dying: Vec<HoldId> = holds
+        .filter(|hold| hold.dies_with(grant))
+        .map(|hold| hold.hold.clone())
+        .collect();
+    for hold in &dying {
+        draft.end_hold(hold, HoldEnd::TimedOut, at);
+    }
+    Ok(())
+}
+
+/// A reversal gives units back to the lots they came from. What comes back to a lot that ended, or owes, is for its
+/// schedule to place.
+pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Result<(), AccountRefusal> {
+    let (original, credits, at) = (&command.original, &draft.account.credits, draft.at);
+    let remaining = original.units - credits.reversed(&original.debit);
+    let units = command.units.unwrap_or(remaining);
+    if command.units.is_some_and(|units| !units.is_positive()) {
+        return Err(AccountRefusal::NotPositive);
+    }
+    if units > remaining || !remaining.is_positive() {
+        return Err(AccountRefusal::ReversalExceedsDebit {
+            debit: original.debit.clone(),
+            required: command.units.unwrap_or(original.units),
+            remaining,
+        });
+    }
+    let slices = credits.returns_of(original, units);
+    let counted = original.uncounted(credits.reversed(&original.debit), units);
+    let lots: Vec<GrantId> = slices.iter().map(|slice| slice.grant.clone()).collect();
+    let reversed = CreditsEvent::ConsumptionReversed(ConsumptionReversed {
+        reversal: command.reversal.clone(),
+        debit: original.debit.clone(),
+        unit: original.unit.clone(),
+        units,
+        debited: original.units,
+        slices,
+        reason: command.reason.clone(),
+        counted,
+    });
+    if draft.minds_returns(&lots) {
+        draft.record(at, reversed);
+        for grant in &lots {
+            draft.reconcile(grant);
+        }
+    } else {
+        draft.conclude(at, reversed);
+    }
+    Ok(())
+}
+
+/// An adjustment gives a lot, as goodwill does, or takes what may be spent, whatever its scope.
+pub(super) fn adjust(draft: &mut Draft<'_>, command: &AdjustCredits) -> Result<(), AccountRefusal> {
+    let at = draft.at;
+    if command.units.is_zero() {
+        return Err(AccountRefusal::NoChange);
+    }
+    let gives = command.units.is_positive();
+    let slices = if gives {
+        super::decide::check_capacity(&draft.account, command.units)?;
+        Vec::new()
+    } else {
+        let credits = &draft.account.credits;
+        take(credits, &command.unit, Purpose::Correction, -command.units, at)?
+    };
+    let adjusted = CreditsAdjusted {
+        adjustment: command.adjustment.clone(),
+        unit: command.unit.clone(),
+        units: command.units,
+        reason: command.reason.clone(),
+        grant: gives.then(|| command.grant.clone()),
+        slices,
+    };
+    draft.conclude(at, CreditsEvent::CreditsAdjusted(adjusted));
+    if gives {
+        draft.conclude(at, CreditsEvent::CreditsGranted(given(command)));
+    }
+    Ok(())
+}
+
+/// The lot that a positive adjustment gives.
+fn given(command: &AdjustCredits) -> CreditsGranted {
+    CreditsGranted {
+        grant: command.grant.clone(),
+        unit: command.unit.clone(),
+        units: command.units,
+        source: GrantSource::Goodwill,
+        cost: None,
+        priority: 0,
+        expires_at: None,
+        purchase: None,
+        invoice_line: None,
+        group: None,
+        reference: Some(command.reason.clone()),
+        scope: std::collections::BTreeSet::new(),
+    }
+}
