@@ -28,6 +28,18 @@ pub(super) struct BalanceBody {
     scopes: Option<ScopesBody>,
 }
 
+impl From<Balance> for BalanceBody {
+    fn from(balance: Balance) -> Self {
+        Self {
+            available: credits(balance.available),
+            held: credits(balance.held),
+            frozen: credits(balance.frozen),
+            overdraft: credits(balance.overdraft),
+            scopes: None,
+        }
+    }
+}
+
 /// What may be taken, by what for; all that is owed is subtracted from each.
 #[derive(Debug, Clone, Serialize)]
 struct ScopesBody {
@@ -39,12 +51,7 @@ struct ScopesBody {
 pub(super) fn balance(account: &Account, unit: &UnitCode, at: Timestamp) -> BalanceBody {
     let account = account.credits();
     let by_feature = account.spendable_by_feature(unit, at);
-    let balance = account.balance(unit, at);
     BalanceBody {
-        available: credits(balance.available),
-        held: credits(balance.held),
-        frozen: credits(balance.frozen),
-        overdraft: credits(balance.overdraft),
         scopes: (!by_feature.is_empty()).then(|| ScopesBody {
             unscoped: credits(account.spendable(unit, None, at)),
             features: by_feature
@@ -52,6 +59,7 @@ pub(super) fn balance(account: &Account, unit: &UnitCode, at: Timestamp) -> Bala
                 .map(|(feature, units)| (feature, credits(units)))
                 .collect(),
         }),
+        ..account.balance(unit, at).into()
     }
 }
 

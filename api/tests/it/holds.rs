@@ -129,3 +129,57 @@ async fn a_hold_ends_by_itself_on_the_second() {
         .await
         .accepted(201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_beyond_the_hold_is_one_debit_of_both() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Write).await;
+    client.account_with("acme", 10).await;
+    let id = hold(&client, "6").await;
+    let path = format!("/v1/accounts/acme/holds/{id}/capture");
+    let beyond = |credits: &str| json!({"credits": credits, "beyond_hold": "draw"});
+    let refused = client.post(&path, beyond("11")).await;
+    assert_eq!(refused.refused(402, "insufficient_credits")["shortfall"], "1");
+    for bad in ["0", "-1", "NaN"] {
+        client
+            .post(&path, beyond(bad))
+            .await
+            .refused(422, "invalid_field");
+    }
+    let captured = client.post_as("c", &path, beyond("9")).await;
+    let body = captured.accepted(200);
+    assert_eq!(
+        (&body["debit"]["credits"], &body["captured"], &body["status"]),
+        (&json!("9"), &json!("6"), &json!("captured"))
+    );
+    assert_eq!(body["balance"]["available"], "1");
+    assert_eq!(
+        client.post_as("c", &path, beyond("9")).await.bytes,
+        captured.bytes
+    );
+    let debit = body["debit"]["id"].as_str().expect("an id");
+    let reversed = client
+        .post(&format!("/v1/accounts/acme/debits/{debit}/reverse"), json!({}))
+        .await
+        .accepted(200);
+    assert_eq!(reversed["balance"]["available"], "10");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_may_be_placed_to_die_with_its_lot() {
+    let noon = Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap();
+    let server = Server::on(testing::fresh_database().await, Clock::manual(noon)).await;
+    let client = server.tenant("t", Role::Write).await;
+    client.account_with("acme", 0).await;
+    let ending = json!({"credits": "10", "source": "plan", "expires_at": "2026-03-01T12:00:30Z"});
+    client
+        .post("/v1/accounts/acme/grants", ending)
+        .await
+        .accepted(201);
+    let place = json!({"credits": "4", "expires_in_seconds": 60, "on_expiry": "release"});
+    let hold = client.post("/v1/accounts/acme/holds", place).await.accepted(201);
+    assert_eq!(hold["expires_at"], "2026-03-01T12:00:30Z");
+    server.clock.set(noon + Duration::seconds(30));
+    let path = format!("/v1/accounts/acme/holds/{}/capture", hold["id"].as_str().unwrap());
+    client.post(&path, json!({})).await.refused(409, "hold_ended");
+}

@@ -3,9 +3,9 @@
 mod accounts;
 mod bad_input;
 mod catalog;
-mod checks;
 mod client;
 mod commands;
+mod corrections;
 mod credits;
 mod holds;
 mod idempotency;

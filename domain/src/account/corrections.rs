@@ -2,11 +2,13 @@
 
 use super::command::{AdjustCredits, ReverseConsumption, VoidGrant};
 use super::draft::Draft;
-use super::invoices;
 use super::refusal::AccountRefusal;
+use super::state::Account;
+use super::{invoices, purchases};
 use crate::credits::spend::{Purpose, take};
 use crate::credits::{
     ConsumptionReversed, CreditsAdjusted, CreditsEvent, CreditsGranted, GrantSource, GrantVoided, HoldEnd,
+    Lot,
 };
 use crate::identity::{GrantId, HoldId};
 
@@ -16,8 +18,7 @@ pub(super) fn void(draft: &mut Draft<'_>, command: &VoidGrant) -> Result<(), Acc
     let (grant, at) = (&command.grant, draft.at);
     let lot = draft.account.credits.lot(grant);
     let lot = lot.ok_or_else(|| AccountRefusal::GrantNotFound(grant.clone()))?;
-    let group = lot.terms.group.as_ref();
-    if group.is_some_and(|group| !invoices::is_ours(&draft.account, group)) {
+    if is_of_stripe(&draft.account, lot) {
         return Err(AccountRefusal::ManagedByStripe(format!("grant {grant}")));
     }
     if lot.voided_at.is_some() {
@@ -45,6 +46,14 @@ pub(super) fn void(draft: &mut Draft<'_>, command: &VoidGrant) -> Result<(), Acc
         draft.end_hold(hold, HoldEnd::TimedOut, at);
     }
     Ok(())
+}
+
+/// Whether the lot is settled from what Stripe says: it is of a payment or invoice that Tallybook does not drive.
+fn is_of_stripe(account: &Account, lot: &Lot) -> bool {
+    let bought = lot.terms.purchase.as_ref();
+    let is_ours = bought.is_some_and(|purchase| purchases::driven(account, purchase).is_ok());
+    let group = lot.terms.group.as_ref().filter(|_| !is_ours);
+    group.is_some_and(|group| !invoices::is_ours(account, group))
 }
 
 /// A reversal gives units back to the lots they came from. What comes back to a lot that ended, or owes, is for its

@@ -194,7 +194,10 @@ fn stopped(command: &StopPurchase) -> PurchaseStopped {
 }
 
 /// A purchase that Tallybook drives.
-fn driven<'a>(account: &'a Account, purchase: &PaymentId) -> Result<&'a PurchaseState, PurchaseRefusal> {
+pub(super) fn driven<'a>(
+    account: &'a Account,
+    purchase: &PaymentId,
+) -> Result<&'a PurchaseState, PurchaseRefusal> {
     let known = || match account.payment(purchase) {
         Some(_) => PurchaseRefusal::ManagedByStripe(purchase.clone()),
         None => PurchaseRefusal::NotFound(purchase.clone()),

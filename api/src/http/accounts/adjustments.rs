@@ -13,7 +13,6 @@ use super::stream;
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, SliceBody};
 use crate::http::caller::Finance;
-use crate::http::now::Now;
 use crate::http::problem::Problem;
 use crate::http::request::{Body, PathIds};
 use crate::http::wire::{SignedCredits, Text, Unit, credits};
@@ -47,13 +46,12 @@ struct AdjustedBody {
 pub(super) async fn adjust(
     State(state): State<AppState>,
     write: Write<Finance>,
-    Now(now): Now,
     ids: PathIds,
     Body(request): Body<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let adjustment = AdjustmentId(write.derived_id("adj_"));
-    let envelope = write.envelope(&request, now);
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Adjust(AdjustCredits {
         adjustment: adjustment.clone(),
         grant: GrantId(write.derived_id("grant_")),

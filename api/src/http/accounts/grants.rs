@@ -134,13 +134,12 @@ struct VoidedBody {
 pub(super) async fn void(
     State(state): State<AppState>,
     write: Write<Writing>,
-    Now(now): Now,
     ids: PathIds,
     Body(request): Body<VoidRequest>,
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let grant = GrantId::from(ids.id("grant")?);
-    let envelope = write.envelope(&request, now);
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Void(VoidGrant {
         grant: grant.clone(),
         reason: request.reason.0,

@@ -17,7 +17,6 @@ use super::{account_not_found, stream};
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, SliceBody};
 use crate::http::caller::Writing;
-use crate::http::now::Now;
 use crate::http::problem::Problem;
 use crate::http::request::{OptionalBody, PathIds};
 use crate::http::wire::{Credits, Text, credits};
@@ -55,14 +54,13 @@ struct ReversedBody {
 pub(super) async fn reverse(
     State(state): State<AppState>,
     write: Write<Writing>,
-    Now(now): Now,
     ids: PathIds,
     OptionalBody(request): OptionalBody<ReversalRequest>,
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
     let original = original(&state, &stream, ids.id("debit")?).await?;
     let reversal = ReversalId(write.derived_id("reversal_"));
-    let envelope = write.envelope(&request, now);
+    let envelope = write.envelope(&request);
     let command = AccountCommand::Reverse(ReverseConsumption {
         reversal: reversal.clone(),
         original,

@@ -29,6 +29,7 @@ fn an_account_of_many_grants_spends_its_last_ones_in_order() {
         external_id: None,
         stripe_customer: None,
         time_zone: Tz::UTC,
+        test_clock: None,
     };
     run(&AccountCommand::Open(open), day(0)).unwrap();
     for n in 0..count {

@@ -211,6 +211,7 @@ fn credits_that_the_line_billed_are_not_earned_by_time() {
             invoice_line: Some("il_1".to_owned()),
             group: Some(GroupId::from("inv:in_1")),
             reference: None,
+            scope: std::collections::BTreeSet::new(),
         },
         effective_at: day(0),
     }];
