@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use sqlx::PgConnection;
 use tallybook_domain::account::{Account, AccountEvent};
+use tallybook_domain::identity::TestClockId;
 use tallybook_domain::{Aggregate, Event};
 
 use crate::batch::{AccountRecord, Batch};
@@ -147,7 +148,7 @@ impl Projection for Timers {
                     TimerRow {
                         tenant: last.tenant,
                         account_id: last.account,
-                        test_clock: state.state.test_clock().map(|clock| clock.as_str()),
+                        test_clock: state.state.test_clock().map(TestClockId::as_str),
                         due_at: state.state.next_due().map(storable::instant),
                         version: last.sequence(),
                         position: last.position(),
