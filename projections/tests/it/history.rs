@@ -35,7 +35,6 @@ fn epoch() -> DateTime<Utc> {
 pub(crate) struct History {
     rng: ChaCha8Rng,
     name: String,
-    tenants: [&'static str; 2],
     step: u32,
     at: DateTime<Utc>,
     holds: Vec<(StreamId, String)>,
@@ -59,15 +58,9 @@ struct Payment {
 impl History {
     /// A history of its own by name and seed.
     pub(crate) fn new(name: &str, seed: u64) -> Self {
-        Self::of_tenants(name, seed, ["acme", "globex"])
-    }
-
-    /// A history of these tenants' accounts.
-    pub(crate) fn of_tenants(name: &str, seed: u64, tenants: [&'static str; 2]) -> Self {
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed),
             name: name.to_owned(),
-            tenants,
             step: 0,
             at: epoch(),
             holds: Vec::new(),
@@ -151,7 +144,11 @@ impl History {
     fn next(&mut self) -> (StreamId, AccountCommand) {
         self.step += 1;
         self.at += Duration::minutes(self.rng.random_range(0..600));
-        let tenant = TenantId::from(self.tenants[usize::from(!self.rng.random_bool(0.7))]);
+        let tenant = TenantId::from(if self.rng.random_bool(0.7) {
+            "acme"
+        } else {
+            "globex"
+        });
         let account = AccountId::from(format!("{}-{}", self.name, self.rng.random_range(0..3)));
         let stream = StreamId::account(&tenant, &account);
         let command = match self.rng.random_range(0..100) {

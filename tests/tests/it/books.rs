@@ -1,10 +1,6 @@
 //! The books, checked by two programs that share nothing with us: what `tallybook export` writes is accepted by hledger
 //! and beancount at their strictest, their balances are the trial balance's, and no damage to a posting escapes them.
 
-#[path = "../../../projections/tests/it/history.rs"]
-#[allow(dead_code, reason = "what only the other tests use")]
-mod history;
-
 mod histories;
 mod world;
 
