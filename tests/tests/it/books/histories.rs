@@ -123,7 +123,7 @@ async fn histories() -> &'static (TestDatabase, u64) {
             });
             stream::iter(all)
                 .buffer_unordered(64)
-                .for_each(async |_| {})
+                .for_each(async |()| {})
                 .await;
             journal.close().await;
             (database, seed)
