@@ -23,7 +23,7 @@ use crate::http::write::Write;
 use crate::tenants::{Caller, Mode};
 
 /// How long a caller waits for a clock to arrive. A retry under the same key goes on waiting.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Test clocks' part of the interface.
 pub fn router() -> Router<AppState> {

@@ -69,12 +69,11 @@ pub(crate) async fn step_to(journal: &Journal, stream: &StreamId, to: Timestamp)
     let mut vain = 0;
     let mut seen = None;
     loop {
-        let (next, version) = match seen.take() {
-            Some(seen) => seen,
-            None => {
-                let loaded = journal.load::<Account>(stream).await?;
-                (loaded.state.next_due(), loaded.version)
-            }
+        let (next, version) = if let Some(seen) = seen.take() {
+            seen
+        } else {
+            let loaded = journal.load::<Account>(stream).await?;
+            (loaded.state.next_due(), loaded.version)
         };
         let Some(at) = next.filter(|due| *due <= to) else {
             return Ok(());

@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an account is left alone after a try, at first and at most: twice as long each time.
 const LEFT_ALONE_FIRST: Duration = Duration::from_secs(1);
-const LEFT_ALONE_MAX: Duration = Duration::from_secs(300);
+const LEFT_ALONE_MAX: Duration = Duration::from_mins(5);
 /// Tries remembered.
 const TRIES_MAX: usize = 10_000;
 
@@ -126,20 +126,19 @@ fn lag(row: &DueRow, server_now: Timestamp) -> i64 {
 
 async fn write(state: &AppState, row: &DueRow, now: Timestamp) -> Outcome {
     let stream = StreamId::account(&row.tenant.as_str().into(), &row.account.as_str().into());
-    let written = match row.clock_now {
+    let written = if let Some(clock_now) = row.clock_now {
         // On a test clock each thing is judged at its own instant, however late it is looked at.
-        Some(clock_now) => step_to(&state.journal, &stream, clock_now).await,
-        None => {
-            let due = Due {
-                stream,
-                at: row.due_at,
-                version: row.version.unsigned_abs(),
-            };
-            match write_due(&state.journal, &due, now).await {
-                Ok(executed) if executed.replayed => return Outcome::Nothing,
-                Ok(executed) => return Outcome::Written(executed.events.len()),
-                Err(error) => Err(StepError::from(error)),
-            }
+        step_to(&state.journal, &stream, clock_now).await
+    } else {
+        let due = Due {
+            stream,
+            at: row.due_at,
+            version: row.version.unsigned_abs(),
+        };
+        match write_due(&state.journal, &due, now).await {
+            Ok(executed) if executed.replayed => return Outcome::Nothing,
+            Ok(executed) => return Outcome::Written(executed.events.len()),
+            Err(error) => Err(StepError::from(error)),
         }
     };
     match written {

@@ -62,7 +62,7 @@ async fn a_balance_is_explained_by_the_events_that_made_it_and_every_figure_foot
     let request = debit.header("x-request-id").expect("a name").to_owned();
 
     for query in [
-        "".to_owned(),
+        String::new(),
         format!(
             "?as_of={}",
             (noon() + Duration::days(2)).to_rfc3339().replace('+', "%2B")

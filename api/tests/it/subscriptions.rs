@@ -74,9 +74,9 @@ async fn what_a_preview_shows_is_what_is_charged() {
         .await
         .accepted(200);
     let changed = patch(&client, "up", &change).await;
-    let charged = &changed.accepted(200)["invoices"][0];
+    let bill = &changed.accepted(200)["invoices"][0];
     for field in ["lines", "total", "amount_due", "applied_balance", "tax"] {
-        assert_eq!(preview["invoices"][0][field], charged[field], "{field}");
+        assert_eq!(preview["invoices"][0][field], bill[field], "{field}");
     }
     let again = patch(&client, "up", &change).await;
     assert!(again.is_replay());

@@ -56,7 +56,9 @@ pub(super) fn explain(problem: Problem, refusal: Refusal) -> Problem {
         Refusal::WrongStatus { subscription, status } => problem
             .with("subscription", subscription.as_str())
             .with("subscription_status", status.as_str()),
-        Refusal::PaymentRequired { invoice } => problem.with("invoice", invoice.as_str()),
+        Refusal::PaymentRequired { invoice } | Refusal::InvoiceNotFound(invoice) => {
+            problem.with("invoice", invoice.as_str())
+        }
         Refusal::PauseEndInvalid => field(problem, "until"),
         Refusal::NoItems | Refusal::IntervalsDiffer => field(problem, "items"),
         Refusal::ItemTwice(item) => field(problem, "items").with("item", item),
@@ -81,7 +83,6 @@ pub(super) fn explain(problem: Problem, refusal: Refusal) -> Problem {
         Refusal::TrialEndInvalid { ends_at } => {
             field(problem, "ends_at").with("trial_ends_at", json(Instant(ends_at)))
         }
-        Refusal::InvoiceNotFound(invoice) => problem.with("invoice", invoice.as_str()),
         Refusal::InvoiceNotOpen { invoice, status } => problem
             .with("invoice", invoice.as_str())
             .with("invoice_status", status.as_str()),
