@@ -7,6 +7,7 @@ mod embedded;
 mod items;
 mod kill;
 mod ledger;
+mod plan_races;
 mod replaying;
 mod success_page;
 mod tampering;

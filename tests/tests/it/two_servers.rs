@@ -10,14 +10,14 @@ use tallybook_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-struct Pair {
-    database: TestDatabase,
+pub(crate) struct Pair {
+    pub(crate) database: TestDatabase,
     servers: [Option<Server>; 2],
-    clients: [Client; 2],
+    pub(crate) clients: [Client; 2],
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let database = TestDatabase::create().await;
         let first = Server::start(&database).await;
         let second = Server::start(&database).await;
@@ -32,7 +32,7 @@ impl Pair {
     }
 
     /// An account with so many credits.
-    async fn account(&self, id: &str, credits: u32) {
+    pub(crate) async fn account(&self, id: &str, credits: u32) {
         let [one, _] = &self.clients;
         one.post("/accounts", &format!("open {id}"), &json!({"id": id}))
             .await
