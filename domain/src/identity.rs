@@ -56,6 +56,10 @@ ids! {
     ReversalId,
     /// A correction by hand.
     AdjustmentId,
+    /// A request for more credits, made by an account's own rule.
+    TopUpId,
+    /// Credits that go from one account to another.
+    TransferId,
     /// The payment a purchase was made with: the payment intent's id, else the charge's.
     PaymentId,
     /// A subscription, Stripe's id when Stripe drives it.

@@ -12,6 +12,7 @@ use tallybook_domain::credits::{
 use tallybook_domain::identity::{HoldId, UnitCode};
 use tallybook_domain::quantity::Units;
 
+use super::accounts::policy::PolicyBody;
 use super::plan_answers::{SubscriptionBody, TrialBody};
 use super::wire::{Instant, MoneyBody, credits};
 
@@ -75,6 +76,9 @@ pub(super) struct AccountBody {
     balance: BalanceBody,
     /// Of every kind the account ever had, by its code.
     balances: BTreeMap<String, BalanceBody>,
+    /// What is allowed beyond the balance, for each kind that a policy was set for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<PolicyBody>,
     trial: Option<TrialBody>,
     subscriptions: Vec<SubscriptionBody>,
     version: u64,
@@ -95,6 +99,7 @@ impl AccountBody {
                 .map(|unit| (unit.to_string(), balance(account, unit, at)))
                 .collect(),
             trial: TrialBody::latest(account),
+            policies: PolicyBody::all(account),
             subscriptions: account
                 .subscriptions()
                 .keys()
@@ -125,6 +130,8 @@ pub(super) struct LotBody {
     expired: String,
     revoked: String,
     overdrawn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<String>,
     cost: Option<MoneyBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purchase: Option<String>,
@@ -156,6 +163,7 @@ impl LotBody {
             expired: credits(lot.expired),
             revoked: credits(lot.revoked),
             overdrawn: credits(lot.overdrawn),
+            moved: (!lot.moved.is_zero()).then(|| credits(lot.moved)),
             cost: lot.terms.cost.map(MoneyBody),
             purchase: lot.terms.purchase.as_ref().map(ToString::to_string),
             reference: lot.terms.reference.clone(),

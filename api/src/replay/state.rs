@@ -125,13 +125,16 @@ impl State {
             sums.expired += expired;
             sums.clawed_back += revoked;
             if columns.iter().any(|units| *units != 0) {
-                let units = columns.map(|units| units.to_string()).join(" ");
+                let mut units = columns.map(|units| units.to_string()).join(" ");
+                if !lot.moved.is_zero() {
+                    units = format!("{units} moved {}", lot.moved.micros());
+                }
                 self.lines
                     .insert(format!("lot {id} {} {} {units}", lot.terms.grant, lot.terms.unit));
             }
         }
         for unit in account.credits().kinds() {
-            let debt = account.credits().overdrawn(&unit);
+            let debt = account.credits().overdrawn(&unit) + account.credits().debt(&unit);
             self.totals.credits.debt += debt.micros();
             if !debt.is_zero() {
                 self.lines.insert(format!("debt {id} {unit} {}", debt.micros()));

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
+use super::policies::{EndTopUp, SetPolicy};
+use super::transfers::{TransferIn, TransferOut};
 use crate::Timestamp;
 use crate::account::Fact;
 use crate::credits::{Consumption, CreditsGranted, GrantSource, OnExpiry};
@@ -41,6 +43,14 @@ pub enum AccountCommand {
     Reverse(ReverseConsumption),
     /// Give or take credits by hand.
     Adjust(AdjustCredits),
+    /// Say what the account is allowed, and when it asks for more.
+    SetPolicy(SetPolicy),
+    /// Say how a request for credits ended.
+    EndTopUp(EndTopUp),
+    /// Give credits to another account.
+    TransferOut(TransferOut),
+    /// Take credits from another account.
+    TransferIn(TransferIn),
     /// Say that a Stripe customer is this account.
     LinkCustomer(String),
     /// Bring what Stripe says in line with what the stream says.

@@ -56,7 +56,8 @@ fn is_of_stripe(account: &Account, lot: &Lot) -> bool {
     group.is_some_and(|group| !invoices::is_ours(account, group))
 }
 
-/// A reversal gives units back to the lots they came from. What comes back to a lot that ended, or owes, is for its
+/// A reversal first forgives what no lot covered, as long as it is still owed: once other credits made it good it can't
+/// be told which lots to return it to. Then it gives units back to the lots they came from. What comes back to a lot that ended, or owes, is for its
 /// schedule to place.
 pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Result<(), AccountRefusal> {
     let (original, credits, at) = (&command.original, &draft.account.credits, draft.at);
@@ -72,6 +73,15 @@ pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Re
             remaining,
         });
     }
+    let forgiven = original.forgiven(credits.reversed(&original.debit), units);
+    let owed = credits.debt(&original.unit);
+    if forgiven > owed {
+        return Err(AccountRefusal::OverdraftSettled {
+            debit: original.debit.clone(),
+            required: forgiven,
+            owed,
+        });
+    }
     let slices = credits.returns_of(original, units);
     let counted = original.uncounted(credits.reversed(&original.debit), units);
     let lots: Vec<GrantId> = slices.iter().map(|slice| slice.grant.clone()).collect();
@@ -82,6 +92,7 @@ pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Re
         units,
         debited: original.units,
         slices,
+        overdrawn: forgiven,
         reason: command.reason.clone(),
         counted,
     });
@@ -108,7 +119,7 @@ pub(super) fn adjust(draft: &mut Draft<'_>, command: &AdjustCredits) -> Result<(
         Vec::new()
     } else {
         let credits = &draft.account.credits;
-        take(credits, &command.unit, Purpose::Correction, -command.units, at)?
+        take(credits, &command.unit, Purpose::Unbound, -command.units, at)?
     };
     let adjusted = CreditsAdjusted {
         adjustment: command.adjustment.clone(),
@@ -140,5 +151,6 @@ fn given(command: &AdjustCredits) -> CreditsGranted {
         group: None,
         reference: Some(command.reason.clone()),
         scope: std::collections::BTreeSet::new(),
+        rollover: None,
     }
 }

@@ -7,7 +7,7 @@ use super::purchases;
 use super::refusal::AccountRefusal;
 use super::settle::settle;
 use super::state::Account;
-use super::{corrections, holds, invoices, subscriptions, trials, uses};
+use super::{corrections, holds, invoices, policies, subscriptions, transfers, trials, uses};
 use crate::aggregate::{Aggregate, Timestamp};
 use crate::credits::{Balance, CreditsEvent, CreditsGranted};
 use crate::identity::UnitCode;
@@ -24,6 +24,8 @@ impl Aggregate for Account {
         let mut draft = Draft::of(self, at);
         draft.write_due();
         judge(&mut draft, command)?;
+        draft.complete_top_ups();
+        draft.repay(at);
         draft.earn_revenue();
         if draft.events.is_empty() {
             return Err(AccountRefusal::NoChange);
@@ -47,12 +49,12 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
         AccountCommand::Grant(command) => grant(draft, command),
         AccountCommand::Debit(command) => {
             let event = uses::debit(&draft.account, command, at)?;
-            draft.conclude(at, event);
+            conclude_use(draft, &command.unit, command.debit.as_str(), event);
             Ok(())
         }
         AccountCommand::Hold(command) => {
             let event = uses::hold(&draft.account, command, at)?;
-            draft.conclude(at, event);
+            conclude_use(draft, &command.unit, command.hold.as_str(), event);
             Ok(())
         }
         AccountCommand::Capture(command) => holds::capture(draft, command),
@@ -61,6 +63,10 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
         AccountCommand::Reverse(command) => corrections::reverse(draft, command),
         AccountCommand::Adjust(command) => corrections::adjust(draft, command),
         AccountCommand::Purchase(command) => purchases::judge(draft, command),
+        AccountCommand::SetPolicy(command) => policies::set(draft, command),
+        AccountCommand::EndTopUp(command) => policies::end(draft, command),
+        AccountCommand::TransferOut(command) => transfers::give(draft, command),
+        AccountCommand::TransferIn(command) => transfers::take(draft, command),
         AccountCommand::LinkCustomer(customer) => link(draft, customer),
         AccountCommand::Settle(settlement) => {
             // A settlement that tells nothing new is refused as such even if something else was due: what is due is
@@ -77,6 +83,15 @@ fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountR
         AccountCommand::Trial(command) => trials::judge(draft, command),
         AccountCommand::Invoice(command) => invoices::judge(draft, command),
         AccountCommand::WriteDue => Ok(()),
+    }
+}
+
+/// A use or a hold, and the credits the account asks for if it leaves less than its threshold.
+fn conclude_use(draft: &mut Draft<'_>, unit: &UnitCode, cause: &str, event: CreditsEvent) {
+    let asked = draft.account.asks_after(&event, unit, cause, draft.at);
+    draft.conclude(draft.at, event);
+    if let Some(asked) = asked {
+        draft.conclude(draft.at, asked);
     }
 }
 
@@ -153,6 +168,7 @@ fn grant(draft: &mut Draft<'_>, command: &GrantCredits) -> Result<(), AccountRef
         group: None,
         reference: command.reference.clone(),
         scope: command.scope.clone(),
+        rollover: None,
     };
     let granted = CreditsEvent::CreditsGranted(granted);
     if command.expires_at.is_some_and(|end| end <= draft.at) {

@@ -8,9 +8,10 @@ use super::dues::Due;
 use super::event::{AccountEvent, AccountFact};
 use super::state::Account;
 use crate::Timestamp;
-use crate::credits::{HoldEnd, Lot, reconcile};
+use crate::credits::{CreditsEvent, HoldEnd, Lot, overdraft, reconcile, rollover};
 use crate::identity::{GrantId, InvoiceId};
 use crate::purchases;
+use crate::quantity::Units;
 
 /// The account, ahead of the stream by the events decided so far.
 pub(super) struct Draft<'a> {
@@ -39,8 +40,13 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
-    /// Decide a last event: nothing looks at what it does to the account, so it is not folded in.
+    /// Decide a last event: nothing looks at what it does to the account, so it is not folded in, unless what it brings
+    /// may repay a debt.
     pub(super) fn conclude(&mut self, effective_at: Timestamp, fact: impl Into<AccountFact>) {
+        if self.account.credits.is_indebted() {
+            self.record(effective_at, fact);
+            return;
+        }
         self.events.push(AccountEvent {
             fact: fact.into(),
             at: self.at,
@@ -56,11 +62,35 @@ impl<'a> Draft<'a> {
     /// The same by what is known at an earlier instant: what a step writes that was due then, so that the end of the
     /// lot comes in its turn.
     pub(super) fn reconcile_by(&mut self, grant: &GrantId, instant: Timestamp) {
+        let claims = |lot: &Lot| targets(&self.account, lot);
+        let allowances = rollover::allowances(&self.account.credits, grant, instant, claims);
+        for (grant, allowance) in allowances {
+            self.reconcile_alone(&grant, instant, allowance);
+        }
+    }
+
+    fn reconcile_alone(&mut self, grant: &GrantId, instant: Timestamp, allowance: Units) {
         let Some(lot) = self.account.credits.lot(grant) else {
             return;
         };
-        for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), instant) {
+        for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), instant, allowance) {
+            let next = match &event {
+                CreditsEvent::RolloverReversed(e) => Some(e.to.grant.clone()),
+                _ => None,
+            };
             self.record(effective_at, event);
+            if let Some(next) = next {
+                self.reconcile_alone(&next, instant, Units::ZERO);
+            }
+        }
+    }
+
+    /// Repay what is owed from what can be spent at `at`.
+    pub(super) fn repay(&mut self, at: Timestamp) {
+        for unit in self.account.credits.indebted() {
+            if let Some(event) = overdraft::repayment(&self.account.credits, &unit, at) {
+                self.record(at, event);
+            }
         }
     }
 
@@ -72,6 +102,7 @@ impl<'a> Draft<'a> {
         while let Some((due_at, due)) = self.account.dues(self.at).filter(|due| !seen.contains(due)).min() {
             let written = self.events.len();
             self.write(due_at, &due);
+            self.repay(due_at);
             if !(matches!(due, Due::RevenueEarned(..)) && self.events.len() > written) {
                 seen.insert((due_at, due));
             }
@@ -80,7 +111,14 @@ impl<'a> Draft<'a> {
 
     fn write(&mut self, due_at: Timestamp, due: &Due) {
         match due {
-            Due::LotEnded(grant) => self.reconcile(grant),
+            Due::LotEnded(grant) => {
+                self.reconcile(grant);
+                for (effective_at, event) in rollover::trims(&self.account.credits, grant, due_at) {
+                    self.record(effective_at, event);
+                }
+            }
+            // What it is due for is done after everything that is due.
+            Due::DebtRepayable(_) => {}
             Due::HoldTimedOut(hold) => self.end_hold(hold, HoldEnd::TimedOut, due_at),
             Due::Subscription(subscription, step) => {
                 super::subscriptions::write_step(self, subscription, step, due_at);

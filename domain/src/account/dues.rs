@@ -2,7 +2,7 @@
 
 use super::state::Account;
 use crate::Timestamp;
-use crate::identity::{GrantId, HoldId, InvoiceId, SubscriptionId};
+use crate::identity::{GrantId, HoldId, InvoiceId, SubscriptionId, UnitCode};
 
 /// Something that is due. At the same instant in this order: a lot ends before the hold that gives units back to it, so
 /// that these expire with it; both before anything of a subscription, so that what a new period gives is not there when
@@ -13,6 +13,7 @@ pub(super) enum Due {
     HoldTimedOut(HoldId),
     Subscription(SubscriptionId, Step),
     RevenueEarned(InvoiceId, String),
+    DebtRepayable(UnitCode),
 }
 
 /// A step of a subscription. At the same instant in this order: a trial is over before a cancellation ends what it
@@ -39,11 +40,15 @@ impl Account {
             .credits
             .due_holds(at)
             .map(|(due, hold)| (*due, Due::HoldTimedOut(hold.clone())));
+        let repayments = self
+            .credits
+            .due_repayments(at)
+            .map(|(due, unit)| (due, Due::DebtRepayable(unit)));
         let steps = super::subscriptions::steps(self).filter(move |(due, _)| *due <= at);
         let revenue = self
             .recognition
             .due(at)
             .map(|(due, invoice, line)| (*due, Due::RevenueEarned(invoice.clone(), line.clone())));
-        endings.chain(holds).chain(steps).chain(revenue)
+        endings.chain(holds).chain(steps).chain(repayments).chain(revenue)
     }
 }

@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::account::policies::PoliciesEvent;
 use crate::aggregate::{DecodeError, Event, Timestamp};
 use crate::credits::CreditsEvent;
 use crate::event_family::event_family;
@@ -103,6 +104,10 @@ impl Fact {
 /// What happened, without its dates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "credits are most of what happens: their events are not boxed for the sake of the others"
+)]
 pub enum AccountFact {
     /// To the account itself.
     Life(AccountLifeEvent),
@@ -120,6 +125,8 @@ pub enum AccountFact {
     Subscriptions(SubscriptionsEvent),
     /// To a trial.
     Trials(TrialsEvent),
+    /// To what it is allowed, and what it asks for by itself.
+    Policies(PoliciesEvent),
 }
 
 macro_rules! sum_of_families {
@@ -160,6 +167,7 @@ sum_of_families! {
     Recognition(RecognitionEvent),
     Subscriptions(SubscriptionsEvent),
     Trials(TrialsEvent),
+    Policies(PoliciesEvent),
 }
 
 impl From<Fact> for AccountFact {

@@ -12,6 +12,7 @@ mod holds;
 mod invoices;
 mod movements;
 mod plan_change;
+mod policies;
 mod preview;
 mod purchases;
 mod recognise;
@@ -22,6 +23,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod transfers;
 mod trials;
 mod uses;
 
@@ -29,7 +31,12 @@ pub use check::Check;
 pub use command::*;
 pub use event::*;
 pub use movements::{Movement, Movements, Whereabouts};
+pub use policies::{
+    EndTopUp, PoliciesEvent, PolicySet, SetPolicy, TopUp, TopUpAsk, TopUpCompleted, TopUpEnd, TopUpFailed,
+    TopUpRequested, TopUpRule, TopUps,
+};
 pub use preview::Preview;
 pub use recognise::DeferredLine;
 pub use refusal::AccountRefusal;
 pub use state::{Account, Group};
+pub use transfers::{TransferIn, TransferOut};

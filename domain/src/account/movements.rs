@@ -14,7 +14,7 @@ use crate::identity::{GrantId, UnitCode};
 use crate::quantity::Units;
 
 /// Where a lot's units are, or what an event changed about it. Always
-/// `granted + overdrawn = available + held + frozen + consumed + expired + revoked`.
+/// `granted + overdrawn = available + held + frozen + consumed + expired + revoked + moved`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Whereabouts {
     /// Units granted.
@@ -31,6 +31,8 @@ pub struct Whereabouts {
     pub expired: Units,
     /// Units clawed back.
     pub revoked: Units,
+    /// Units that went on in another lot.
+    pub moved: Units,
     /// Units clawed back or frozen although they were used.
     pub overdrawn: Units,
 }
@@ -46,6 +48,7 @@ impl Whereabouts {
             consumed: lot.consumed,
             expired: lot.expired,
             revoked: lot.revoked,
+            moved: lot.moved,
             overdrawn: lot.overdrawn,
         }
     }
@@ -58,7 +61,13 @@ impl Whereabouts {
     /// Whether every unit is somewhere, and nowhere twice.
     pub fn foots(&self) -> bool {
         self.granted + self.overdrawn
-            == self.available + self.held + self.frozen + self.consumed + self.expired + self.revoked
+            == self.available
+                + self.held
+                + self.frozen
+                + self.consumed
+                + self.expired
+                + self.revoked
+                + self.moved
     }
 }
 
@@ -71,6 +80,7 @@ impl AddAssign for Whereabouts {
         self.consumed += other.consumed;
         self.expired += other.expired;
         self.revoked += other.revoked;
+        self.moved += other.moved;
         self.overdrawn += other.overdrawn;
     }
 }
@@ -87,6 +97,7 @@ impl Sub for Whereabouts {
             consumed: self.consumed - other.consumed,
             expired: self.expired - other.expired,
             revoked: self.revoked - other.revoked,
+            moved: self.moved - other.moved,
             overdrawn: self.overdrawn - other.overdrawn,
         }
     }

@@ -84,7 +84,12 @@ fn change(
         .contract
         .currency
         .or_else(|| items.iter().find_map(|item| item.terms.currency()));
-    let empty = subscriptions::Bill::new(&run.id, run.contract.invoices, run.contract.currency);
+    let mut empty = subscriptions::Bill::new(
+        &run.id,
+        run.contract.invoices,
+        run.contract.currency,
+        run.contract.schedule,
+    );
     let interval = items
         .first()
         .map_or(run.contract.schedule.every, |item| item.terms.interval);
@@ -95,6 +100,7 @@ fn change(
         bill
     } else {
         run.contract.schedule = Schedule::starting(now, draft.account.time_zone, interval);
+        empty.schedule = run.contract.schedule;
         let begun = whole_period(&run.contract.schedule, now).ok_or(SubscriptionRefusal::PeriodOutOfRange)?;
         (run.state.period_start, run.state.period_end) = (begun.start, begun.end);
         let residual = std::mem::take(&mut run.contract.residual);

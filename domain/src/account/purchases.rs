@@ -125,6 +125,7 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
         group: Some(GroupId(format!("pay:{purchase}"))),
         reference: terms.reference,
         scope: BTreeSet::new(),
+        rollover: None,
     };
     draft.record(paid_at, PurchasesEvent::CashReceived(cash));
     draft.record(paid_at, PurchasesEvent::PurchasePaid(paid));

@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::aggregate::Refusal;
 use crate::entitlements::EntitlementRefusal;
-use crate::identity::{DebitId, GrantId, HoldId};
+use crate::identity::{DebitId, GrantId, HoldId, TopUpId};
 use crate::purchases::PurchaseRefusal;
 use crate::quantity::Units;
 use crate::subscriptions::SubscriptionRefusal;
@@ -31,6 +31,8 @@ pub enum AccountRefusal {
         shortfall: Units,
         /// The feature it was for: lots may be reserved for others.
         feature: Option<String>,
+        /// The most that may be owed, where the account may owe something and that limit is reached.
+        overdraft_limit: Option<Units>,
     },
     /// A feature may not be used, or a trial is over.
     #[error(transparent)]
@@ -82,6 +84,19 @@ pub enum AccountRefusal {
         /// What can be reversed yet.
         remaining: Units,
     },
+    /// What a use overdrew was made good since: it is not owed any more, and no lot of the use can take it back.
+    #[error(
+        "debit {debit} overdrew {required} credits that were repaid since, {owed} are still owed: give them back by an \
+         adjustment"
+    )]
+    OverdraftSettled {
+        /// Which use.
+        debit: DebitId,
+        /// What would have to be owed still.
+        required: Units,
+        /// What is.
+        owed: Units,
+    },
     /// There is no such hold.
     #[error("there is no hold {0}")]
     HoldNotFound(HoldId),
@@ -107,6 +122,31 @@ pub enum AccountRefusal {
     /// Of a purchase.
     #[error(transparent)]
     Purchase(#[from] PurchaseRefusal),
+    /// A policy that makes no sense.
+    #[error("{rule}")]
+    InvalidPolicy {
+        /// Where.
+        field: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// There is no such request for credits.
+    #[error("there is no top-up {0}")]
+    TopUpNotFound(TopUpId),
+    /// The request ended: completed or failed.
+    #[error("top-up {top_up} ended at {ended_at}")]
+    TopUpEnded {
+        /// Which.
+        top_up: TopUpId,
+        /// When.
+        ended_at: Timestamp,
+    },
+    /// Credits can't be moved to where they are.
+    #[error("an account cannot transfer credits to itself")]
+    TransferToItself,
+    /// The account moved on while the transfer was put together; the same again may succeed.
+    #[error("the account's credits changed meanwhile")]
+    TransferOutdated,
     /// Stripe's words contradict each other in a way that has no booking.
     #[error("{0}")]
     Unbookable(String),
@@ -130,11 +170,17 @@ impl Refusal for AccountRefusal {
             Self::GrantEnded { .. } => "grant_ended",
             Self::ManagedByStripe(_) => "managed_by_stripe",
             Self::ReversalExceedsDebit { .. } => "reversal_exceeds_debit",
+            Self::OverdraftSettled { .. } => "overdraft_settled",
             Self::HoldNotFound(_) => "hold_not_found",
             Self::HoldEnded { .. } => "hold_ended",
             Self::CaptureExceedsHold { .. } => "capture_exceeds_hold",
             Self::InvalidHoldTime => "hold_time_invalid",
             Self::Purchase(refusal) => refusal.code(),
+            Self::InvalidPolicy { .. } => "policy_invalid",
+            Self::TopUpNotFound(_) => "top_up_not_found",
+            Self::TopUpEnded { .. } => "top_up_ended",
+            Self::TransferToItself => "transfer_to_itself",
+            Self::TransferOutdated => "transfer_outdated",
             Self::Unbookable(_) => "unbookable",
         }
     }

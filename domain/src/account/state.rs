@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::DatedFact;
 use super::event::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
+use super::policies::{PoliciesEvent, TopUps};
 use crate::Timestamp;
 use crate::credits::{Contra, Credits, CreditsEvent, GrantWithdrawn};
 use crate::entitlements::Usage;
@@ -37,6 +38,7 @@ pub struct Account {
     usage: Usage,
     /// The invoices that give or take units of a plan's lot.
     pub(super) billed: BTreeMap<GrantId, BTreeSet<GroupId>>,
+    pub(super) top_ups: TopUps,
 }
 
 /// What stands about one payment or invoice.
@@ -109,6 +111,11 @@ impl Account {
         &self.usage
     }
 
+    /// Its policies, and the credits it asked for.
+    pub fn top_ups(&self) -> &TopUps {
+        &self.top_ups
+    }
+
     pub(super) fn fold(&mut self, event: &AccountEvent) {
         self.last_at = self.last_at.max(Some(event.at));
         match &event.fact {
@@ -141,6 +148,12 @@ impl Account {
             }
             AccountFact::Subscriptions(change) => self.fold_subscription(change),
             AccountFact::Trials(change) => self.fold_trial(change),
+            AccountFact::Policies(change) => {
+                if let PoliciesEvent::PolicySet(policy) = change {
+                    self.credits.set_overdraft_terms(&policy.unit, policy.overdraft);
+                }
+                self.top_ups.evolve(change, event.effective_at);
+            }
         }
     }
 

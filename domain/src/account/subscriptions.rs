@@ -87,7 +87,12 @@ impl Running {
     /// The next bill, empty.
     pub(super) fn next_bill(&mut self) -> Bill {
         self.contract.invoices += 1;
-        Bill::new(&self.id, self.contract.invoices, self.contract.currency)
+        Bill::new(
+            &self.id,
+            self.contract.invoices,
+            self.contract.currency,
+            self.contract.schedule,
+        )
     }
 
     /// Where it stands if nothing but its invoices says otherwise.

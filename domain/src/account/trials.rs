@@ -93,6 +93,7 @@ pub(super) fn start(
             group: None,
             reference: None,
             scope: terms.scope.clone(),
+            rollover: None,
         };
         draft.record(now, CreditsEvent::CreditsGranted(granted));
     }

@@ -84,6 +84,7 @@ fn free_use(command: &DebitCredits) -> CreditsEvent {
         unit: command.unit.clone(),
         units: Units::ZERO,
         slices: Vec::new(),
+        overdrawn: Units::ZERO,
         feature: command.feature.clone(),
         quantity: command.quantity,
         counted: Vec::new(),

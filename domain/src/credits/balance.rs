@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::lot::Lot;
+use super::overdraft::Repayment;
 use super::state::Credits;
 use crate::Timestamp;
 use crate::identity::UnitCode;
@@ -19,14 +20,17 @@ pub struct Balance {
     pub held: Units,
     /// Set aside by disputes.
     pub frozen: Units,
-    /// Used although it had to be given back. New spending has to leave this much in `available`.
+    /// Owed: used although it had to be given back, or although there was nothing left.
     pub overdraft: Units,
+    /// Of it, what credits that come later leave alone, by the account's policy. New spending has to leave the rest in
+    /// `available`.
+    pub deferred: Units,
 }
 
 impl Balance {
     /// What a spend may take, if no lot has a scope; negative while the debt exceeds what is available.
     pub fn spendable(self) -> Units {
-        self.available - self.overdraft
+        self.available - self.overdraft + self.deferred
     }
 }
 
@@ -46,7 +50,7 @@ impl Sums {
     pub(super) fn count(&mut self, lot: &Lot, sign: i64) {
         let signed = |units: Units| Units::from_micros(sign * units.micros());
         self.lots += sign;
-        self.granted += signed(lot.granted);
+        self.granted += signed(lot.granted - lot.moved);
         self.held += signed(lot.held);
         self.frozen += signed(lot.frozen);
         self.overdrawn += signed(lot.overdrawn);
@@ -62,10 +66,11 @@ impl Credits {
     pub fn balance(&self, unit: &UnitCode, at: Timestamp) -> Balance {
         let sums = self.sums.get(unit).copied().unwrap_or_default();
         Balance {
-            available: self.valid_lots(unit, at).map(|lot| lot.available).sum(),
+            available: self.open_units(unit, at),
             held: sums.held,
             frozen: sums.frozen,
-            overdraft: sums.overdrawn,
+            overdraft: sums.overdrawn + self.debt(unit),
+            deferred: self.debt(unit) - self.pressing_debt(unit),
         }
     }
 
@@ -74,25 +79,59 @@ impl Credits {
         self.sums.get(unit).map_or(Units::ZERO, |sums| sums.overdrawn)
     }
 
-    /// Granted of all kinds together.
+    /// Granted of all kinds together, less what went on elsewhere.
     pub(crate) fn granted(&self) -> Units {
         self.sums.values().map(|sums| sums.granted).sum()
     }
 
-    /// Every kind of credit there is a lot of.
+    /// Every kind of credit there is a lot or a debt of.
     pub fn kinds(&self) -> BTreeSet<UnitCode> {
-        self.sums.keys().cloned().collect()
+        self.sums.keys().cloned().chain(self.indebted()).collect()
     }
 
     /// What a use of this kind for that feature may take at `at`: what lots valid now, whose scope allows it, have
     /// available, less all that is owed. Negative while the debt exceeds it.
     pub fn spendable(&self, unit: &UnitCode, feature: Option<&str>, at: Timestamp) -> Units {
-        let available: Units = self
-            .valid_lots(unit, at)
-            .filter(|lot| lot.terms.may_be_spent_on(feature))
-            .map(|lot| lot.available)
-            .sum();
-        available - self.overdrawn(unit)
+        self.spendable_of(unit, at, |lot| lot.terms.may_be_spent_on(feature))
+    }
+
+    /// What may be taken at `at` of the lots of this kind that are within reach. What a clawback left is held against all
+    /// of them. What was used beyond what there was is made good by lots without a scope, and held against those alone:
+    /// a reservation is not touched by what another feature overdrew.
+    pub(super) fn spendable_of(
+        &self,
+        unit: &UnitCode,
+        at: Timestamp,
+        reaches: impl Fn(&Lot) -> bool,
+    ) -> Units {
+        let (mut open, mut reserved) = (Units::ZERO, Units::ZERO);
+        for lot in self.valid_lots(unit, at).filter(|lot| reaches(lot)) {
+            *if lot.terms.scope.is_empty() {
+                &mut open
+            } else {
+                &mut reserved
+            } += lot.available;
+        }
+        let rest = open - self.pressing_debt(unit);
+        let free = if reserved.is_positive() {
+            reserved + rest.max(Units::ZERO)
+        } else {
+            rest
+        };
+        free - self.overdrawn(unit)
+    }
+
+    /// What lots of this kind that are valid at `at` have available.
+    pub(super) fn open_units(&self, unit: &UnitCode, at: Timestamp) -> Units {
+        self.valid_lots(unit, at).map(|lot| lot.available).sum()
+    }
+
+    /// The part of a debt that credits have to make good before they can be spent.
+    pub(super) fn pressing_debt(&self, unit: &UnitCode) -> Units {
+        match self.overdraft_terms(unit).repay {
+            Repayment::First => self.debt(unit),
+            Repayment::Never => Units::ZERO,
+        }
     }
 
     /// What each feature that a lot is reserved for may spend at `at`; empty where no lot with something available has

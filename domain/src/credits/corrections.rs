@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{CreditsEvent, HeldSlice, Slice};
+use super::event::{CreditsEvent, HeldSlice, Slice, is_none};
 use super::state::Credits;
 use crate::entitlements::Counted;
 use crate::identity::{AdjustmentId, DebitId, GrantId, ReversalId, UnitCode};
@@ -22,7 +22,8 @@ pub struct GrantVoided {
     pub reason: String,
 }
 
-/// A use taken back. Units return to the lots they came from, those drawn last first.
+/// A use taken back. What no lot covered is not owed any more; then units return to the lots they came from, those drawn
+/// last first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsumptionReversed {
     /// The reversal.
@@ -38,6 +39,9 @@ pub struct ConsumptionReversed {
     /// To which lots, with the cost that is deferred again: what the lot's curve says now, which may differ from what
     /// the use released by a minor unit.
     pub slices: Vec<Slice>,
+    /// How many were owed and are not any more. With the slices they make up `units`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub overdrawn: Units,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -77,6 +81,8 @@ pub struct Consumption {
     pub units: Units,
     /// From which lots, in the order drawn.
     pub slices: Vec<Slice>,
+    /// How many of them no lot covered.
+    pub overdrawn: Units,
     /// What it counted against: of a capture, what it took beyond its hold.
     pub counted: Vec<Counted>,
 }
@@ -90,6 +96,7 @@ impl Consumption {
                 unit: e.unit.clone(),
                 units: e.units,
                 slices: e.slices.clone(),
+                overdrawn: e.overdrawn,
                 counted: e.counted.clone(),
             }),
             CreditsEvent::HoldCaptured(e) => Some(Self {
@@ -97,6 +104,7 @@ impl Consumption {
                 unit: e.unit.clone(),
                 units: e.units,
                 slices: e.slices.iter().chain(&e.beyond).cloned().collect(),
+                overdrawn: Units::ZERO,
                 counted: e.counted.clone(),
             }),
             _ => None,
@@ -118,9 +126,15 @@ impl Consumption {
         freed.filter(|it| it.quantity.is_positive()).collect()
     }
 
+    /// How much of what is owed falls if `units` more are reversed after `reversed`: no lot covered it, so it goes first.
+    pub(crate) fn forgiven(&self, reversed: Units, units: Units) -> Units {
+        (self.overdrawn - reversed.min(self.overdrawn)).min(units)
+    }
+
     /// What goes back to which lot if `units` more are reversed after `reversed`: those drawn last first, each lot once.
     fn returning(&self, reversed: Units, units: Units) -> Vec<HeldSlice> {
-        let (mut skipped, mut left) = (reversed, units);
+        let mut skipped = reversed - reversed.min(self.overdrawn);
+        let mut left = units - self.forgiven(reversed, units);
         let mut returning: Vec<HeldSlice> = Vec::new();
         for slice in self.slices.iter().rev() {
             let gone = slice.units.min(skipped);

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::corrections::{ConsumptionReversed, CreditsAdjusted, GrantVoided};
+use super::overdraft::DebtRepaid;
+use super::rollover::{CreditsRolledOver, Rollover};
+use super::transfer::{CreditsTransferredIn, CreditsTransferredOut};
 use crate::Timestamp;
 use crate::entitlements::Counted;
 use crate::event_family::event_family;
@@ -49,6 +52,16 @@ event_family! {
         OverdraftIncurred(Overdraft) = "OverdraftIncurred" v 1,
         /// Such a shortfall fell.
         OverdraftRepaid(Overdraft) = "OverdraftRepaid" v 1,
+        /// Credits made good what had been used beyond what there was.
+        DebtRepaid(DebtRepaid) = "DebtRepaid" v 1,
+        /// What was left of a lot at its end goes on in a new one.
+        CreditsRolledOver(CreditsRolledOver) = "CreditsRolledOver" v 1,
+        /// Part of that is undone, because a correction dated before the end claims those units.
+        RolloverReversed(CreditsRolledOver) = "RolloverReversed" v 1,
+        /// Credits left for another account.
+        CreditsTransferredOut(CreditsTransferredOut) = "CreditsTransferredOut" v 1,
+        /// Credits came from another account.
+        CreditsTransferredIn(CreditsTransferredIn) = "CreditsTransferredIn" v 1,
     }
 }
 
@@ -124,6 +137,9 @@ pub struct CreditsGranted {
     /// The features that may spend it; any, and uses that name none, if empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub scope: BTreeSet<String>,
+    /// What goes on when it ends; none: what is left expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<Rollover>,
 }
 
 impl CreditsGranted {
@@ -161,6 +177,14 @@ pub struct HeldSlice {
     pub units: Units,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+pub(super) fn is_none(units: &Units) -> bool {
+    units.is_zero()
+}
+
 /// A use of credits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditsConsumed {
@@ -172,6 +196,9 @@ pub struct CreditsConsumed {
     pub units: Units,
     /// From which lots, in the order drawn.
     pub slices: Vec<Slice>,
+    /// How many of them no lot covers, and so are owed. With the slices they make up `units`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub overdrawn: Units,
     /// What it was used for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,

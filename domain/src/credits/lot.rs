@@ -9,7 +9,7 @@ use crate::money::{Currency, Money, released};
 use crate::quantity::Units;
 
 /// One grant and its units' whereabouts. Always
-/// `granted + overdrawn = available + held + frozen + consumed + removed + expired + revoked`.
+/// `granted + overdrawn = available + held + frozen + consumed + removed + expired + revoked + moved`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
     /// The grant as last recorded.
@@ -32,6 +32,8 @@ pub struct Lot {
     pub expired: Units,
     /// Units clawed back, used ones included.
     pub revoked: Units,
+    /// Units that went on in another lot: rolled over at the end, or transferred to another account.
+    pub moved: Units,
     /// Units clawed back or frozen although they were used already: the lot's debt.
     pub overdrawn: Units,
     /// Cost released so far by use, in minor units of the cost's currency.
@@ -42,12 +44,31 @@ pub struct Lot {
     pub revoked_cost: i64,
     /// The same by expiry.
     pub expired_cost: i64,
+    /// Cost that went along with units that went on elsewhere.
+    pub moved_cost: i64,
+    /// Where it came from, if not from a grant; `granted` are then the units that came.
+    pub origin: Option<Origin>,
+    /// Units that had to make room for what went on later: they expired before their time.
+    pub trims: Vec<Return>,
     /// When its validity was ended by hand.
     pub voided_at: Option<Timestamp>,
     /// Units that came back from a hold or a use when the lot had ended or owed units: from then on they count as unused.
     pub returns: Vec<Return>,
     /// What the lot's schedule has recorded, by row.
     pub rows: BTreeMap<RowKey, Row>,
+}
+
+/// Where a lot's units came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An ended lot of this account.
+    Rollover {
+        /// The series it is of.
+        series: String,
+    },
+    /// Another account.
+    Transfer,
 }
 
 /// Units that came back from a hold or a use.
@@ -77,6 +98,8 @@ pub enum RowKey {
     Overdraft,
     /// Some of that came back by a cause.
     OverdraftBy(String),
+    /// What went on in another lot at the end of validity.
+    Rollover,
 }
 
 impl From<RowKey> for String {
@@ -88,6 +111,7 @@ impl From<RowKey> for String {
             RowKey::Clawback(cause) => format!("clawback/{cause}"),
             RowKey::Overdraft => "overdraft".to_owned(),
             RowKey::OverdraftBy(cause) => format!("overdraft/{cause}"),
+            RowKey::Rollover => "rollover".to_owned(),
         }
     }
 }
@@ -103,6 +127,7 @@ impl TryFrom<String> for RowKey {
             Some(("overdraft", cause)) => Ok(Self::OverdraftBy(cause.to_owned())),
             None if text == "expiry" => Ok(Self::Expiry),
             None if text == "overdraft" => Ok(Self::Overdraft),
+            None if text == "rollover" => Ok(Self::Rollover),
             _ => Err(format!("unknown schedule row {text}")),
         }
     }
@@ -154,12 +179,16 @@ impl Lot {
             removed: Units::ZERO,
             expired: Units::ZERO,
             revoked: Units::ZERO,
+            moved: Units::ZERO,
             overdrawn: Units::ZERO,
             consumed_cost: 0,
             removed_cost: 0,
             revoked_cost: 0,
             expired_cost: 0,
             voided_at: None,
+            moved_cost: 0,
+            origin: None,
+            trims: Vec::new(),
             returns: Vec::new(),
             rows: BTreeMap::new(),
         }
@@ -188,21 +217,22 @@ impl Lot {
         self.has_ended_at(at) || self.overdrawn.is_positive()
     }
 
-    /// Units that are history and never re-allocated: used, or taken away by hand.
+    /// Units that are history and never re-allocated: used, taken away by hand, or moved to another account.
     pub(super) fn spent(&self) -> Units {
-        self.consumed + self.removed
+        self.consumed + self.removed + self.moved - self.rolled().map_or(Units::ZERO, |row| row.units)
     }
 
-    /// The cost they released.
+    /// The cost they took.
     pub(super) fn spent_cost(&self) -> i64 {
-        self.consumed_cost + self.removed_cost
+        self.consumed_cost + self.removed_cost + self.moved_cost - self.rolled().map_or(0, |row| row.cost)
     }
 
     /// Whether its end has something left to do: units to expire, or a cause recorded ahead of its date, which the end
     /// precedes and which will turn out to undo part of the expiry.
     pub(super) fn awaits_its_end(&self, end: Timestamp) -> bool {
         let ahead = || self.rows.values().any(|row| row.effective_at >= end);
-        self.available.is_positive() || (!self.rows.contains_key(&RowKey::Expiry) && ahead())
+        let ended = || self.rows.contains_key(&RowKey::Expiry) || self.rows.contains_key(&RowKey::Rollover);
+        self.available.is_positive() || (!ended() && ahead())
     }
 
     /// The lot's cost in minor units; zero for a gift.
@@ -212,7 +242,23 @@ impl Lot {
 
     /// Cost released so far, by whatever.
     pub fn released_cost(&self) -> i64 {
-        self.spent_cost() + self.revoked_cost + self.expired_cost
+        self.consumed_cost + self.removed_cost + self.revoked_cost + self.expired_cost + self.moved_cost
+    }
+
+    /// What went on at its end.
+    pub(super) fn rolled(&self) -> Option<&Row> {
+        self.rows.get(&RowKey::Rollover)
+    }
+
+    /// The lot as it is once so much of it has made room.
+    pub(super) fn trimmed(&self, cause: &str, at: Timestamp, units: Units) -> Self {
+        let mut trimmed = self.clone();
+        trimmed.trims.push(Return {
+            cause: cause.to_owned(),
+            at,
+            units,
+        });
+        trimmed
     }
 
     /// An amount in the lot's currency, none where the lot has no cost.

@@ -2,12 +2,21 @@
 
 use super::event::{Clawback, Contra, CreditsEvent, Expiry, Freeze, Overdraft};
 use super::lot::{Lot, Row, RowKey};
+use super::rollover::CreditsRolledOver;
 use super::schedule::{Target, schedule};
 use crate::Timestamp;
+use crate::money::Money;
+use crate::quantity::Units;
 
 /// The events that bring a lot's rows in line with its schedule at `at`, each with its date; none if they are.
-pub(crate) fn reconcile(lot: &Lot, targets: &[Target], at: Timestamp) -> Vec<(Timestamp, CreditsEvent)> {
-    let desired = schedule(lot, targets, at);
+/// `allowance` is how much of it may go on at its end.
+pub(crate) fn reconcile(
+    lot: &Lot,
+    targets: &[Target],
+    at: Timestamp,
+    allowance: Units,
+) -> Vec<(Timestamp, CreditsEvent)> {
+    let desired = schedule(lot, targets, at, allowance);
     let mut changes: Vec<(RowKey, Row)> = Vec::new();
     for (key, row) in &lot.rows {
         match desired.get(key) {
@@ -51,6 +60,18 @@ fn takes(key: &RowKey, row: &Row) -> bool {
     match key {
         RowKey::Overdraft | RowKey::OverdraftBy(_) => row.units.micros() < 0,
         _ => row.units.micros() > 0,
+    }
+}
+
+fn rolled_over(lot: &Lot, units: Units, cost: Option<Money>) -> CreditsRolledOver {
+    let rule = lot.terms.rollover.as_ref();
+    let rule = rule.expect("a lot without a rule has no row of what went on");
+    CreditsRolledOver {
+        grant: lot.terms.grant.clone(),
+        unit: lot.terms.unit.clone(),
+        units,
+        cost,
+        to: rule.next(lot, units, cost),
     }
 }
 
@@ -119,6 +140,16 @@ fn event(lot: &Lot, key: RowKey, row: &Row) -> (Timestamp, CreditsEvent) {
                 either(
                     CreditsEvent::CreditsRevoked(body.clone()),
                     CreditsEvent::CreditsRestored(body),
+                ),
+            )
+        }
+        RowKey::Rollover => {
+            let body = rolled_over(lot, units, lot.money(cost));
+            (
+                effective_at,
+                either(
+                    CreditsEvent::CreditsRolledOver(body.clone()),
+                    CreditsEvent::RolloverReversed(body),
                 ),
             )
         }

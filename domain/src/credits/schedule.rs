@@ -50,6 +50,13 @@ struct Play<'a> {
     pool: Units,
     /// Units used or held beyond what a corrected grant gives.
     short: Units,
+    /// Units used, and what of the lot's cost they took; from the end on those that went on, too.
+    gone: Units,
+    gone_cost: i64,
+    /// Units that expired before the end, to make room.
+    trimmed: Units,
+    /// The most that may go on at the end.
+    allowance: Units,
     standing: Standing,
     ended: bool,
     contra: Contra,
@@ -71,6 +78,7 @@ enum Change {
         contra: Contra,
     },
     Return(Units),
+    Trim(Units),
 }
 
 impl Play<'_> {
@@ -79,7 +87,7 @@ impl Play<'_> {
         if units.is_zero() {
             return 0;
         }
-        self.lot.curve((self.lot.spent() + units).micros()) - self.lot.spent_cost()
+        self.lot.curve((self.gone + units).micros()) - self.gone_cost
     }
 
     fn stand(&self, revoked: Units, frozen: Units) -> Standing {
@@ -94,7 +102,7 @@ impl Play<'_> {
         let revoked_unused = revoked.min(self.pool);
         let frozen_unused = frozen.min(self.pool - revoked_unused);
         let rest = self.pool - revoked_unused - frozen_unused;
-        let expired = if self.ended { rest } else { Units::ZERO };
+        let expired = if self.ended { rest } else { self.trimmed.min(rest) };
         let revoked_cost = self.cost(revoked_unused);
         Standing {
             revoked,
@@ -121,10 +129,47 @@ impl Play<'_> {
     }
 
     fn end(&mut self, at: Timestamp) {
+        let was = self.standing;
         self.ended = true;
-        let next = self.stand(self.standing.revoked, self.standing.frozen);
-        self.put(RowKey::Expiry, at, next.expired, Units::ZERO, next.expired_cost);
+        let rest = self.stand(was.revoked, was.frozen);
+        let rolled = (rest.expired - was.expired).min(self.allowance);
+        self.roll_over(at, rolled, was);
+        let mut next = self.stand(was.revoked, was.frozen);
+        if rolled.is_positive() {
+            // What was clawed back before keeps the cost it has; the rest of the lot's cost is the expired units'.
+            let all = next.revoked - next.revoked_overdrawn + next.expired;
+            next.revoked_cost = was.revoked_cost;
+            next.expired_cost = self.cost(all) - was.revoked_cost;
+        }
+        self.put(
+            RowKey::Expiry,
+            at,
+            next.expired - was.expired,
+            Units::ZERO,
+            next.expired_cost - was.expired_cost,
+        );
         self.standing = next;
+    }
+
+    /// What goes on takes its share of the cost along, and is gone from here. The share stays as it was first recorded:
+    /// what was used of the new lot rests on it.
+    fn roll_over(&mut self, at: Timestamp, units: Units, was: Standing) {
+        if !units.is_positive() {
+            return;
+        }
+        let recorded = self
+            .lot
+            .rolled()
+            .filter(|row| row.units == units && row.effective_at == at);
+        let before = was.revoked - was.revoked_overdrawn + was.expired;
+        let cost = recorded.map_or_else(
+            || self.cost(before + units) - was.revoked_cost - was.expired_cost,
+            |row| row.cost,
+        );
+        self.put(RowKey::Rollover, at, units, Units::ZERO, cost);
+        self.pool -= units;
+        self.gone += units;
+        self.gone_cost += cost;
     }
 
     fn cause(&mut self, cause: &str, at: Timestamp, change: &Change) {
@@ -143,6 +188,10 @@ impl Play<'_> {
                 self.short -= repaid;
                 self.pool += *units - repaid;
                 self.put(RowKey::OverdraftBy(cause.to_owned()), at, -repaid, Units::ZERO, 0);
+                self.stand(was.revoked, was.frozen)
+            }
+            Change::Trim(units) => {
+                self.trimmed += *units;
                 self.stand(was.revoked, was.frozen)
             }
         };
@@ -171,14 +220,31 @@ impl Play<'_> {
     }
 }
 
-/// The rows a lot should have at `at`, given what its causes ask for, in any order.
-pub(super) fn schedule(lot: &Lot, targets: &[Target], at: Timestamp) -> BTreeMap<RowKey, Row> {
+impl Lot {
+    /// What is left of it at its end, if that is by `at`.
+    pub(super) fn left_at_end(&self, targets: &[Target], at: Timestamp) -> Units {
+        let rows = schedule(self, targets, at, Units::MAX);
+        rows.get(&RowKey::Rollover).map_or(Units::ZERO, |row| row.units)
+    }
+}
+
+/// The rows a lot should have at `at`, given what its causes ask for, in any order, and how much may go on at its end.
+pub(super) fn schedule(
+    lot: &Lot,
+    targets: &[Target],
+    at: Timestamp,
+    allowance: Units,
+) -> BTreeMap<RowKey, Row> {
     let returned: Units = lot.returns.iter().map(|r| r.units).sum();
     let unused = lot.granted - lot.held - lot.spent() - returned;
     let mut play = Play {
         lot,
         pool: unused.max(Units::ZERO),
         short: (-unused).max(Units::ZERO),
+        gone: lot.spent(),
+        gone_cost: lot.spent_cost(),
+        trimmed: Units::ZERO,
+        allowance,
         standing: Standing::default(),
         ended: false,
         contra: Contra::Refund,
@@ -210,7 +276,22 @@ pub(super) fn schedule(lot: &Lot, targets: &[Target], at: Timestamp) -> BTreeMap
             },
         )
     });
-    let mut steps: Vec<(Timestamp, Step<'_>)> = end.into_iter().chain(causes).chain(returns).collect();
+    let trims = lot.trims.iter().map(|t| {
+        let change = Change::Trim(t.units);
+        (
+            t.at,
+            Step::Caused {
+                cause: &t.cause,
+                change,
+            },
+        )
+    });
+    let mut steps: Vec<(Timestamp, Step<'_>)> = end
+        .into_iter()
+        .chain(causes)
+        .chain(returns)
+        .chain(trims)
+        .collect();
     steps.sort();
     for (at, step) in steps {
         match step {

@@ -8,6 +8,7 @@ use super::event::{
 };
 use super::hold::Hold;
 use super::lot::Lot;
+use super::overdraft::OverdraftMode;
 use super::state::Credits;
 use crate::Timestamp;
 use crate::account::{AccountRefusal, BeyondHold, CaptureHold, DebitCredits, HoldCredits};
@@ -19,22 +20,22 @@ use crate::quantity::Units;
 pub(crate) enum Purpose<'a> {
     /// A use, for a feature or for none.
     Use(Option<&'a str>),
-    /// A correction by hand, which no scope binds.
-    Correction,
+    /// A correction by hand, which no scope binds, or a transfer, which takes the scope along.
+    Unbound,
 }
 
 impl Purpose<'_> {
     fn reaches(self, lot: &Lot) -> bool {
         match self {
             Self::Use(feature) => lot.terms.may_be_spent_on(feature),
-            Self::Correction => true,
+            Self::Unbound => true,
         }
     }
 
     fn feature(self) -> Option<String> {
         match self {
             Self::Use(feature) => feature.map(ToOwned::to_owned),
-            Self::Correction => None,
+            Self::Unbound => None,
         }
     }
 }
@@ -51,7 +52,8 @@ fn draw(
     if !units.is_positive() {
         return Err(AccountRefusal::NotPositive);
     }
-    let (mut left, mut owed) = (units, credits.overdrawn(unit));
+    let mut left = units;
+    let mut owed = credits.overdrawn(unit) + credits.pressing_debt(unit);
     let mut drawn = Vec::new();
     let lots = credits.valid_lots(unit, at);
     for lot in lots.filter(|lot| purpose.reaches(lot)) {
@@ -68,14 +70,41 @@ fn draw(
             return Ok(drawn);
         }
     }
-    let lots = credits.valid_lots(unit, at).filter(|lot| purpose.reaches(lot));
-    let available = lots.map(|lot| lot.available).sum::<Units>() - credits.overdrawn(unit);
+    let available = credits.spendable_of(unit, at, |lot| purpose.reaches(lot));
+    if available >= units {
+        return Ok(drawn);
+    }
     Err(AccountRefusal::InsufficientCredits {
         required: units,
         available,
         shortfall: units - available,
+        overdraft_limit: None,
         feature: purpose.feature(),
     })
+}
+
+/// What of each lot within reach there is for `units`, in burn-down order, whatever is owed.
+fn exhaust(
+    credits: &Credits,
+    unit: &UnitCode,
+    purpose: Purpose<'_>,
+    units: Units,
+    at: Timestamp,
+) -> Vec<HeldSlice> {
+    let mut left = units;
+    let mut drawn = Vec::new();
+    for lot in credits.valid_lots(unit, at).filter(|lot| purpose.reaches(lot)) {
+        if !left.is_positive() {
+            break;
+        }
+        let units = lot.available.min(left);
+        drawn.push(HeldSlice {
+            grant: lot.terms.grant.clone(),
+            units,
+        });
+        left -= units;
+    }
+    drawn
 }
 
 /// The cost each slice releases from its lot, one after the other: `taken` is what those before take of each lot.
@@ -110,24 +139,62 @@ pub(crate) fn take(
     Ok(priced(credits, drawn, &mut BTreeMap::new()))
 }
 
+/// What a repayment of `units` takes: of lots that any use may draw.
+pub(super) fn repaying(credits: &Credits, unit: &UnitCode, units: Units, at: Timestamp) -> Vec<Slice> {
+    let drawn = exhaust(credits, unit, Purpose::Use(None), units, at);
+    priced(credits, drawn, &mut BTreeMap::new())
+}
+
+/// What a debit takes of the lots within reach, and what of it they do not cover: nothing, unless the account may owe
+/// it.
+fn drawn_or_owed(
+    credits: &Credits,
+    command: &DebitCredits,
+    at: Timestamp,
+) -> Result<(Vec<HeldSlice>, Units), AccountRefusal> {
+    let (unit, units) = (&command.unit, command.units);
+    let purpose = Purpose::Use(command.feature.as_deref());
+    let refusal = match draw(credits, unit, purpose, units, at) {
+        Ok(drawn) => return Ok((drawn, Units::ZERO)),
+        Err(refusal) => refusal,
+    };
+    let terms = credits.overdraft_terms(unit);
+    let AccountRefusal::InsufficientCredits {
+        required, available, ..
+    } = refusal
+    else {
+        return Err(refusal);
+    };
+    if terms.mode == OverdraftMode::Block {
+        return Err(refusal);
+    }
+    let missing = units - available.max(Units::ZERO);
+    let room = credits.room_for_debt(unit, at);
+    if missing > room {
+        return Err(AccountRefusal::InsufficientCredits {
+            required,
+            available,
+            shortfall: missing - room,
+            overdraft_limit: terms.limit,
+            feature: purpose.feature(),
+        });
+    }
+    Ok((exhaust(credits, unit, purpose, units - missing, at), missing))
+}
+
 /// A debit: all of it or nothing.
 pub(crate) fn debit(
     credits: &Credits,
     command: &DebitCredits,
     at: Timestamp,
 ) -> Result<CreditsEvent, AccountRefusal> {
-    let slices = take(
-        credits,
-        &command.unit,
-        Purpose::Use(command.feature.as_deref()),
-        command.units,
-        at,
-    )?;
+    let (drawn, overdrawn) = drawn_or_owed(credits, command, at)?;
     Ok(CreditsEvent::CreditsConsumed(CreditsConsumed {
         debit: command.debit.clone(),
         unit: command.unit.clone(),
         units: command.units,
-        slices,
+        slices: priced(credits, drawn, &mut BTreeMap::new()),
+        overdrawn,
         feature: command.feature.clone(),
         quantity: command.quantity,
         counted: Vec::new(),

@@ -10,10 +10,14 @@ use super::event::{
     Clawback, Contra, CreditsEvent, CreditsGranted, Expiry, Freeze, HeldSlice, HoldEnd, Overdraft, Slice,
 };
 use super::hold::{EndedHold, Hold};
-use super::lot::{Lot, Return, Row, RowKey};
+use super::lot::{Lot, Origin, Return, Row, RowKey};
 use super::order::BurnOrder;
+use super::overdraft::OverdraftTerms;
+use super::rollover::CreditsRolledOver;
+use super::transfer::CreditsTransferredIn;
 use crate::Timestamp;
 use crate::identity::{GrantId, HoldId, UnitCode};
+use crate::money::Money;
 use crate::quantity::Units;
 
 /// All lots and holds of an account, with the two indexes that keep a spend from looking at lots that are used up.
@@ -31,6 +35,12 @@ pub struct Credits {
     open_holds: BTreeSet<(Timestamp, HoldId)>,
     /// Sums over the lots of each kind of credit there is a lot of.
     pub(super) sums: BTreeMap<UnitCode, Sums>,
+    /// What was used although no lot covered it, per kind; no zeros.
+    pub(super) debts: BTreeMap<UnitCode, Units>,
+    /// How far each kind may be overdrawn, where that was set.
+    pub(super) overdrafts: BTreeMap<UnitCode, OverdraftTerms>,
+    /// The lots of each series that goes on, by `unit/series`.
+    series: BTreeMap<String, BTreeSet<GrantId>>,
 }
 
 impl Credits {
@@ -72,6 +82,12 @@ impl Credits {
             .map(|o| &self.lots[&o.grant])
     }
 
+    /// The lots of a series that goes on, by id.
+    pub(super) fn series<'a>(&'a self, unit: &UnitCode, series: &str) -> impl Iterator<Item = &'a Lot> {
+        let grants = self.series.get(&format!("{unit}/{series}"));
+        grants.into_iter().flatten().map(|grant| &self.lots[grant])
+    }
+
     /// The lots whose end may have something left to do at `at`, by that end.
     pub(crate) fn due_endings(&self, at: Timestamp) -> impl Iterator<Item = &(Timestamp, GrantId)> {
         self.ending.iter().take_while(move |(end, _)| *end <= at)
@@ -91,9 +107,13 @@ impl Credits {
                 lot.granted -= e.original.units;
                 lot.available -= e.original.units;
             }),
-            CreditsEvent::CreditsConsumed(e) => self.consume(&e.slices, |lot| &mut lot.available),
+            CreditsEvent::CreditsConsumed(e) => {
+                self.consume(&e.slices, |lot| &mut lot.available);
+                self.owe(&e.unit, e.overdrawn);
+            }
             CreditsEvent::ConsumptionReversed(e) => {
                 self.note_reversal(&e.debit, e.units);
+                self.owe(&e.unit, -e.overdrawn);
                 let cause = format!("reversal:{}", e.reversal);
                 for slice in &e.slices {
                     self.unconsume(slice);
@@ -101,6 +121,14 @@ impl Credits {
                 }
             }
             CreditsEvent::CreditsAdjusted(e) => self.remove(&e.slices),
+            CreditsEvent::DebtRepaid(e) => {
+                self.consume(&e.slices, |lot| &mut lot.available);
+                self.owe(&e.unit, -e.units);
+            }
+            CreditsEvent::CreditsRolledOver(e) => self.roll_over(e, 1, effective_at),
+            CreditsEvent::RolloverReversed(e) => self.roll_over(e, -1, effective_at),
+            CreditsEvent::CreditsTransferredOut(e) => self.transfer_out(&e.slices),
+            CreditsEvent::CreditsTransferredIn(e) => self.transfer_in(e, effective_at),
             CreditsEvent::CreditsHeld(e) => {
                 self.move_held(&e.slices, 1);
                 self.open_holds.insert((e.expires_at, e.hold.clone()));
@@ -145,6 +173,7 @@ impl Credits {
         lot.granted += event.units;
         lot.available += event.units;
         self.index(&event.grant);
+        self.note_series(&event.grant);
     }
 
     fn consume(&mut self, slices: &[Slice], from: impl Fn(&mut Lot) -> &mut Units) {
@@ -172,6 +201,78 @@ impl Credits {
                 lot.removed += slice.units;
                 lot.removed_cost += slice.cost.map_or(0, |money| money.minor);
             });
+        }
+    }
+
+    fn transfer_out(&mut self, slices: &[Slice]) {
+        for slice in slices {
+            self.change(&slice.grant, |lot| {
+                lot.available -= slice.units;
+                lot.moved += slice.units;
+                lot.moved_cost += slice.cost.map_or(0, |money| money.minor);
+            });
+        }
+    }
+
+    fn transfer_in(&mut self, event: &CreditsTransferredIn, effective_at: Timestamp) {
+        for received in &event.grants {
+            self.receive(&received.granted, Origin::Transfer, 1, effective_at);
+        }
+    }
+
+    fn roll_over(&mut self, event: &CreditsRolledOver, sign: i64, effective_at: Timestamp) {
+        let units = Units::from_micros(sign * event.units.micros());
+        let cost = event.cost.map_or(0, |money| money.minor);
+        let mut series = String::new();
+        self.change(&event.grant, |lot| {
+            lot.series().unwrap_or_default().clone_into(&mut series);
+            lot.available -= units;
+            lot.moved += units;
+            lot.moved_cost += sign * cost;
+            let row = Row {
+                effective_at,
+                units: event.units,
+                overdrawn: Units::ZERO,
+                cost,
+                contra: Contra::Refund,
+            };
+            lot.record(RowKey::Rollover, sign, &row);
+            lot.forget_empty_rows();
+        });
+        self.receive(&event.to, Origin::Rollover { series }, sign, effective_at);
+    }
+
+    /// Units that come from another lot, or (by a negative sign) turn out not to have come.
+    fn receive(&mut self, granted: &CreditsGranted, origin: Origin, sign: i64, effective_at: Timestamp) {
+        let nothing = CreditsGranted {
+            units: Units::ZERO,
+            cost: None,
+            ..granted.clone()
+        };
+        self.unindex(&granted.grant);
+        let lot = self
+            .lots
+            .entry(granted.grant.clone())
+            .or_insert_with(|| Lot::empty(nothing, effective_at));
+        let units = Units::from_micros(sign * granted.units.micros());
+        lot.origin = Some(origin);
+        lot.granted += units;
+        lot.available += units;
+        lot.terms.units = lot.granted;
+        lot.terms.cost = match (lot.terms.cost, granted.cost) {
+            (Some(had), Some(came)) => Some(Money::new(had.minor + sign * came.minor, had.currency)),
+            (None, Some(came)) => Some(Money::new(sign * came.minor, came.currency)),
+            (had, None) => had,
+        };
+        self.index(&granted.grant);
+        self.note_series(&granted.grant);
+    }
+
+    fn note_series(&mut self, grant: &GrantId) {
+        let Some(lot) = self.lots.get(grant) else { return };
+        if let Some(series) = lot.series() {
+            let key = format!("{}/{series}", lot.terms.unit);
+            self.series.entry(key).or_default().insert(grant.clone());
         }
     }
 
@@ -206,7 +307,14 @@ impl Credits {
             lot.expired += units;
             lot.expired_cost += sign * cost;
             let key = match &event.cause {
-                Some(cause) => RowKey::ExpiryBy(cause.clone()),
+                Some(cause) => {
+                    // Before the end only what makes room expires: from then on that is the lot's history.
+                    let known = lot.trims.iter().any(|trim| trim.cause == *cause);
+                    if sign > 0 && !known && !lot.has_ended_at(effective_at) {
+                        *lot = lot.trimmed(cause, effective_at, event.units);
+                    }
+                    RowKey::ExpiryBy(cause.clone())
+                }
                 None => RowKey::Expiry,
             };
             let row = Row {

@@ -49,6 +49,8 @@ chart! {
     Receivable = "1210" "assets:receivable",
     /// Deferred revenue of credits, by lot.
     ContractCredits = "2110" "liabilities:contract-credits",
+    /// Deferred revenue of credits on their way from one account to another, by transfer. Clears to zero.
+    CreditsInTransit = "2115" "liabilities:credits-in-transit",
     /// Deferred revenue of subscriptions, by invoice line.
     DeferredSubscription = "2120" "liabilities:deferred-subscription",
     /// Credit balances of customers.
@@ -85,6 +87,8 @@ chart! {
     UnitsWallet = "U100" "units:wallet",
     /// Credits held or frozen.
     UnitsHeld = "U110" "units:held",
+    /// Credits on their way from one account to another, by transfer. Clears to zero.
+    UnitsInTransit = "U120" "units:in-transit",
     /// Issued against payment.
     UnitsIssuedPaid = "U900.paid" "units:issued-paid",
     /// Issued with a plan.

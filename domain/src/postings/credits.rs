@@ -2,16 +2,19 @@
 //! under the lot's id.
 
 use super::LedgerAccount::{
-    Bank, ContraConcessions, ContraDisputes, ContraRefunds, ContractCredits, DeferredSubscription,
-    OpeningBalances, RevenueBreakage, RevenueUsage, UnitsConsumed, UnitsExpired, UnitsHeld,
-    UnitsIssuedGoodwill, UnitsIssuedMigration, UnitsIssuedPaid, UnitsIssuedPlan, UnitsIssuedPromotional,
-    UnitsIssuedTrial, UnitsOverdraft, UnitsRevoked, UnitsWallet,
+    Bank, ContraConcessions, ContraDisputes, ContraRefunds, ContractCredits, CreditsInTransit,
+    DeferredSubscription, OpeningBalances, RevenueBreakage, RevenueUsage, UnitsConsumed, UnitsExpired,
+    UnitsHeld, UnitsInTransit, UnitsIssuedGoodwill, UnitsIssuedMigration, UnitsIssuedPaid, UnitsIssuedPlan,
+    UnitsIssuedPromotional, UnitsIssuedTrial, UnitsOverdraft, UnitsRevoked, UnitsWallet,
 };
 use super::{LedgerAccount, Lines};
 use crate::credits::{
-    Clawback, Contra, CreditsEvent, CreditsGranted, Expiry, Freeze, GrantSource, HeldSlice, Overdraft, Slice,
+    Clawback, Contra, CreditsEvent, CreditsGranted, CreditsRolledOver, CreditsTransferredIn,
+    CreditsTransferredOut, DebtRepaid, Expiry, Freeze, GrantSource, HeldSlice, Overdraft, ReceivedLot, Slice,
 };
-use crate::identity::{AccountId, UnitCode};
+use crate::identity::{AccountId, GrantId, TransferId, UnitCode};
+use crate::money::Money;
+use crate::quantity::Units;
 
 /// The lines of an event of the credits family.
 pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
@@ -20,9 +23,17 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
         CreditsEvent::GrantWithdrawn(e) => granted(account, &e.original).negated(),
         // What is left of the lot expires by an event of its own.
         CreditsEvent::GrantVoided(_) => Lines::default(),
-        CreditsEvent::CreditsConsumed(e) => used(&e.unit, &[(&e.slices, UnitsWallet)]),
+        CreditsEvent::CreditsConsumed(e) => {
+            let mut lines = used(&e.unit, &[(&e.slices, UnitsWallet)]);
+            owed(&mut lines, &e.unit, e.overdrawn);
+            lines
+        }
         CreditsEvent::HoldCaptured(e) => used(&e.unit, &[(&e.slices, UnitsHeld), (&e.beyond, UnitsWallet)]),
-        CreditsEvent::ConsumptionReversed(e) => used(&e.unit, &[(&e.slices, UnitsWallet)]).negated(),
+        CreditsEvent::ConsumptionReversed(e) => {
+            let mut lines = used(&e.unit, &[(&e.slices, UnitsWallet)]);
+            owed(&mut lines, &e.unit, e.overdrawn);
+            lines.negated()
+        }
         CreditsEvent::CreditsAdjusted(e) => adjusted(&e.unit, &e.slices),
         CreditsEvent::CreditsHeld(e) => held(&e.unit, &e.slices),
         CreditsEvent::HoldReleased(e) => held(&e.unit, &e.slices).negated(),
@@ -34,6 +45,11 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
         CreditsEvent::CreditsRestored(e) => revoked(account, e).negated(),
         CreditsEvent::OverdraftIncurred(e) => overdrawn(e),
         CreditsEvent::OverdraftRepaid(e) => overdrawn(e).negated(),
+        CreditsEvent::DebtRepaid(e) => repaid(e),
+        CreditsEvent::CreditsRolledOver(e) => rolled_over(e),
+        CreditsEvent::RolloverReversed(e) => rolled_over(e).negated(),
+        CreditsEvent::CreditsTransferredOut(e) => transferred_out(e),
+        CreditsEvent::CreditsTransferredIn(e) => transferred_in(e),
     }
 }
 
@@ -119,6 +135,77 @@ fn adjusted(unit: &UnitCode, slices: &[Slice]) -> Lines {
         lines.move_units(UnitsRevoked, UnitsWallet, &slice.grant, unit, slice.units);
     }
     lines
+}
+
+/// Row 8: what no lot covers has none to be booked under.
+fn owed(lines: &mut Lines, unit: &UnitCode, units: Units) {
+    lines.debit(UnitsConsumed, "", unit.as_str(), units.micros());
+    lines.credit(UnitsOverdraft, "", unit.as_str(), units.micros());
+}
+
+/// Row 33: the lot is used now, as if the use had drawn it, and the use has a lot to be booked under.
+fn repaid(repaid: &DebtRepaid) -> Lines {
+    let mut lines = used(&repaid.unit, &[(&repaid.slices, UnitsWallet)]);
+    owed(&mut lines, &repaid.unit, -repaid.units);
+    lines
+}
+
+/// Row 29 within one account.
+fn rolled_over(rolled: &CreditsRolledOver) -> Lines {
+    let mut lines = Lines::default();
+    let (from, to, unit) = (&rolled.grant, &rolled.to.grant, rolled.unit.as_str());
+    if let Some(cost) = rolled.cost {
+        let currency = cost.currency.code();
+        lines.debit(ContractCredits, from.as_str(), currency, cost.minor);
+        lines.credit(ContractCredits, to.as_str(), currency, cost.minor);
+    }
+    lines.debit(UnitsWallet, to.as_str(), unit, rolled.units.micros());
+    lines.credit(UnitsWallet, from.as_str(), unit, rolled.units.micros());
+    lines
+}
+
+/// Row 29, the half of the account that gives.
+fn transferred_out(transfer: &CreditsTransferredOut) -> Lines {
+    let mut lines = Lines::default();
+    let parts = transfer.slices.iter().map(|it| (&it.grant, it.units, it.cost));
+    for (grant, units, cost) in parts {
+        to_transit(&mut lines, &transfer.transfer, grant, &transfer.unit, units, cost);
+    }
+    lines
+}
+
+/// Row 29, the half of the account that gets.
+fn transferred_in(transfer: &CreditsTransferredIn) -> Lines {
+    let mut lines = Lines::default();
+    for ReceivedLot { granted, .. } in &transfer.grants {
+        let (grant, unit) = (&granted.grant, &transfer.unit);
+        to_transit(
+            &mut lines,
+            &transfer.transfer,
+            grant,
+            unit,
+            granted.units,
+            granted.cost,
+        );
+    }
+    lines.negated()
+}
+
+fn to_transit(
+    lines: &mut Lines,
+    transfer: &TransferId,
+    grant: &GrantId,
+    unit: &UnitCode,
+    units: Units,
+    cost: Option<Money>,
+) {
+    if let Some(cost) = cost {
+        let currency = cost.currency.code();
+        lines.debit(ContractCredits, grant.as_str(), currency, cost.minor);
+        lines.credit(CreditsInTransit, transfer.as_str(), currency, cost.minor);
+    }
+    lines.debit(UnitsInTransit, transfer.as_str(), unit.as_str(), units.micros());
+    lines.credit(UnitsWallet, grant.as_str(), unit.as_str(), units.micros());
 }
 
 /// Row 5.

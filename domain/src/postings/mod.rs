@@ -13,6 +13,7 @@
 //! | 5 | hold; release the inverse | | U110 / U100 |
 //! | 6 | use of credits; of held ones | 2110\[grant\] slice / 4010 | U910 / U100; U910 / U110 |
 //! | 7 | use taken back | 4010 / 2110\[grant\] slice | U100 / U910 |
+//! | 8 | use beyond what there is | | U910 / U940 |
 //! | 9, 10 | expiry | 2110\[grant\] rest / 4040 | U920 / U100 |
 //! | 11, 12 | refund, and the clawback of what is unused | 4110, 2210 / 2140\[refund\]; 2110 / 4110 | U930 / U100, U940 |
 //! | 13 | refund paid; returned the inverse | 2140\[refund\] / 1110 (outside Stripe: 1010) | |
@@ -23,8 +24,11 @@
 //! | 20 | customer's balance applied; credited | 2130\[account\] / 1210; 2120, 2210 / 2130 | |
 //! | 21, 22 | credit note, void, write-off; its earned part | 2120\[line\], 2210 / 1210, 2130, 4110, 1010; 4130 (write-off: 5030) / 2120\[line\] | |
 //! | 25 | payout recorded; paid; failed | 1120\[payout\] / 1110; 1010 / 1120; 1110 / 1120 | |
+//! | 29 | to another account: out; in | 2110\[grant\] / 2115\[transfer\]; 2115 / 2110 | U120 / U100; U100 / U120 |
+//! | 29 | rolled over | 2110\[ended\] / 2110\[next\] | U100 / U100 |
 //! | 30 | Stripe's fee; top-up; reserve | 5010 / 1110; 1110 / 1010; 1140 / 1110 | |
 //! | 32 | what an event's parts leave unaccounted for | against 1190\[natural key\] | |
+//! | 33 | that use repaid | 2110\[grant\] slice / 4010 | U940 / U100; U910\[grant\] / U910 |
 //! | 34 | a fact reversed | the inverse, under the same key | the inverse |
 
 mod chart;
@@ -102,6 +106,10 @@ fn lines_of(account: &AccountId, fact: &AccountFact) -> Option<Lines> {
         AccountFact::Recognition(event) => Some(recognition::lines(event)),
         // A plan's state moves nothing: its invoices and grants do, by events of their own.
         // Nor does a purchase before it is paid.
-        AccountFact::Subscriptions(_) | AccountFact::Trials(_) | AccountFact::PurchaseLife(_) => None,
+        // What is allowed, and what is asked for, moves nothing either.
+        AccountFact::Subscriptions(_)
+        | AccountFact::Trials(_)
+        | AccountFact::PurchaseLife(_)
+        | AccountFact::Policies(_) => None,
     }
 }

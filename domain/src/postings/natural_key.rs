@@ -5,17 +5,18 @@
 
 use crate::account::{AccountEvent, AccountFact, AccountLifeEvent, Fact};
 use crate::credits::{Clawback, CreditsEvent, Expiry, Freeze, Overdraft};
-use crate::identity::{GrantId, NaturalKey};
+use crate::identity::{GrantId, NaturalKey, TransferId};
 
 /// The natural key of an event; none where an event never reaches the books (a change of state of the account, of a
-/// subscription or a trial).
+/// subscription, a trial or a policy).
 pub fn natural_key(event: &AccountEvent) -> Option<NaturalKey> {
     match &event.fact {
         AccountFact::Life(AccountLifeEvent::FactReversed(e)) => Some(e.original.natural_key()),
         AccountFact::Life(AccountLifeEvent::AccountOpened(_) | AccountLifeEvent::CustomerLinked(_))
         | AccountFact::PurchaseLife(_)
         | AccountFact::Subscriptions(_)
-        | AccountFact::Trials(_) => None,
+        | AccountFact::Trials(_)
+        | AccountFact::Policies(_) => None,
         AccountFact::Credits(e) => Some(NaturalKey(of_credits(e))),
         AccountFact::Purchases(e) => Some(Fact::Purchases(e.clone()).natural_key()),
         AccountFact::Invoices(e) => Some(Fact::Invoices(e.clone()).natural_key()),
@@ -38,6 +39,12 @@ fn of_credits(event: &CreditsEvent) -> String {
         CreditsEvent::GrantVoided(e) => format!("void:{}", e.grant),
         CreditsEvent::ConsumptionReversed(e) => format!("debit:{}", e.debit),
         CreditsEvent::CreditsAdjusted(e) => format!("adjust:{}", e.adjustment),
+        CreditsEvent::DebtRepaid(e) => format!("debt:{}", e.unit),
+        CreditsEvent::CreditsRolledOver(e) | CreditsEvent::RolloverReversed(e) => {
+            format!("rollover:{}", e.grant)
+        }
+        CreditsEvent::CreditsTransferredOut(e) => format!("transfer:{}", of_transfer(&e.transfer)),
+        CreditsEvent::CreditsTransferredIn(e) => format!("transfer:{}", of_transfer(&e.transfer)),
     }
 }
 
@@ -45,6 +52,12 @@ fn of_credits(event: &CreditsEvent) -> String {
 fn of_grant(grant: &GrantId) -> String {
     let id = grant.as_str();
     format!("grant:{}", id.strip_prefix("grant_").unwrap_or(id))
+}
+
+/// `transfer:<id>` likewise.
+fn of_transfer(transfer: &TransferId) -> &str {
+    let id = transfer.as_str();
+    id.strip_prefix("transfer_").unwrap_or(id)
 }
 
 fn of_expiry(expiry: &Expiry) -> String {

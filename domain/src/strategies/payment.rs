@@ -138,6 +138,7 @@ impl Payment {
             group: Some(GroupId(format!("pay:{}", self.id))),
             reference: None,
             scope: BTreeSet::new(),
+            rollover: None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::proration::{nanoseconds, prorate, share};
 use super::terms::ContractItem;
 use crate::Timestamp;
 use crate::calendar::{Period, Schedule};
-use crate::credits::{CreditsGranted, GrantSource};
+use crate::credits::{CreditsGranted, GrantSource, Rollover};
 use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
 use crate::money::{Currency, Money};
 use crate::quantity::Units;
@@ -24,6 +24,8 @@ pub(crate) struct Bill {
     /// What it is for.
     pub(crate) lines: Vec<InvoiceLine>,
     number: u32,
+    /// When its periods begin and end.
+    pub(crate) schedule: Schedule,
 }
 
 /// The period of a schedule that an instant is in, if its length can be counted.
@@ -35,14 +37,34 @@ pub(crate) fn whole_period(schedule: &Schedule, instant: Timestamp) -> Option<Pe
 
 impl Bill {
     /// An empty one.
-    pub(crate) fn new(subscription: &SubscriptionId, number: u32, currency: Option<Currency>) -> Self {
+    pub(crate) fn new(
+        subscription: &SubscriptionId,
+        number: u32,
+        currency: Option<Currency>,
+        schedule: Schedule,
+    ) -> Self {
         Self {
             subscription: subscription.clone(),
             invoice: InvoiceId(format!("in_{subscription}_{number}")),
             currency,
             lines: Vec::new(),
             number,
+            schedule,
         }
+    }
+
+    /// What becomes of an item's credits that are left at the end of their period: by its plan's rule, in a series of the
+    /// item's own.
+    fn rollover(&self, item: &ContractItem, end: Timestamp) -> Option<Rollover> {
+        let rule = item.terms.rollover.as_ref()?;
+        Some(Rollover {
+            series: format!("{}:{}", self.subscription, item.item),
+            cap: rule.cap,
+            expires_at: match rule.expires_after {
+                Some(interval) => interval.after(end, self.schedule.zone),
+                None => self.schedule.period_at(end).map(|next| next.end),
+            },
+        })
     }
 
     /// A line for a time of an item.
@@ -85,6 +107,7 @@ impl Bill {
             group: Some(GroupId(format!("inv:{}", self.invoice))),
             reference: None,
             scope: item.terms.scope.clone(),
+            rollover: self.rollover(item, service.end),
         });
         self.line(id, item, amount, service).credits = lot.map(Box::new);
     }

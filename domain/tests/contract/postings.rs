@@ -244,7 +244,12 @@ fn renumber(payload: &mut Value, numbers: &mut impl Iterator<Item = i64>) {
         Value::Array(items) => items.iter_mut().for_each(|item| renumber(item, numbers)),
         Value::Object(fields) => fields
             .iter_mut()
-            .filter(|(name, _)| !matches!(name.as_str(), "priority" | "quantity" | "state" | "expires_after"))
+            .filter(|(name, _)| {
+                !matches!(
+                    name.as_str(),
+                    "priority" | "quantity" | "state" | "monthly_cap" | "expires_after"
+                )
+            })
             .for_each(|(_, value)| renumber(value, numbers)),
         _ => {}
     }

@@ -18,7 +18,8 @@ fn compared(books: &Books, lot: &Lot) -> Vec<(LedgerAccount, i128, i128)> {
     let issued = LedgerAccount::from_code(&format!("U900.{}", lot.terms.source.as_str()))
         .expect("every source has one");
     let units = [
-        (issued, -lot.granted.micros()),
+        // What came from another lot was not issued.
+        (issued, lot.origin.as_ref().map_or(-lot.granted.micros(), |_| 0)),
         (LedgerAccount::UnitsWallet, lot.available.micros()),
         (LedgerAccount::UnitsHeld, (lot.held + lot.frozen).micros()),
         (LedgerAccount::UnitsConsumed, lot.consumed.micros()),

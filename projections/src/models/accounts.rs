@@ -97,7 +97,8 @@ impl<'a> Changes<'a> {
             | AccountFact::Purchases(_)
             | AccountFact::PurchaseLife(_)
             | AccountFact::Invoices(_)
-            | AccountFact::Recognition(_) => {}
+            | AccountFact::Recognition(_)
+            | AccountFact::Policies(_) => {}
         }
     }
 

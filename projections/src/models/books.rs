@@ -69,6 +69,7 @@ fn is_reversal(fact: &AccountFact) -> bool {
                 CreditsEvent::GrantWithdrawn(_)
                     | CreditsEvent::ExpiryReversed(_)
                     | CreditsEvent::ConsumptionReversed(_)
+                    | CreditsEvent::RolloverReversed(_)
             )
     )
 }

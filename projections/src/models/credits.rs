@@ -9,8 +9,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use tallybook_domain::account::AccountFact;
 use tallybook_domain::credits::{
-    Clawback, CreditsEvent, CreditsGranted, CreditsHeld, Expiry, Freeze, GrantSource, HeldSlice, HoldEnd,
-    Overdraft, Slice,
+    Clawback, CreditsEvent, CreditsGranted, CreditsHeld, CreditsRolledOver, Expiry, Freeze, GrantSource,
+    HeldSlice, HoldEnd, Overdraft, Slice,
 };
 use tallybook_domain::identity::{GrantId, PaymentId, UnitCode};
 use tallybook_domain::money::Money;
@@ -35,6 +35,10 @@ struct Moved {
     expired: i128,
     revoked: i128,
     overdrawn: i128,
+    /// To another lot.
+    moved: i128,
+    /// From another lot: part of what the lot has, not of what was issued to the account.
+    received: i128,
     cost: i128,
 }
 
@@ -48,6 +52,8 @@ impl AddAssign for Moved {
         self.expired += other.expired;
         self.revoked += other.revoked;
         self.overdrawn += other.overdrawn;
+        self.moved += other.moved;
+        self.received += other.received;
         self.cost += other.cost;
     }
 }
@@ -60,21 +66,30 @@ fn minor(cost: Option<Money>) -> i128 {
     cost.map_or(0, |money| money.minor.into())
 }
 
-/// The moves of an event: which lot, of which unit, and what.
-fn moves(event: &CreditsEvent) -> Vec<(&GrantId, &UnitCode, Moved)> {
+/// A move: of which lot (what no lot covers is owed by the account alone), of which unit, and what.
+type Move<'a> = (Option<&'a GrantId>, &'a UnitCode, Moved);
+
+/// The moves of an event.
+fn moves(event: &CreditsEvent) -> Vec<Move<'_>> {
     use CreditsEvent as E;
     match event {
         E::CreditsGranted(e) => vec![granted(e, 1)],
         E::GrantWithdrawn(e) => vec![granted(&e.original, -1)],
         // What is left of the lot expires by an event of its own.
         E::GrantVoided(_) => Vec::new(),
-        E::CreditsConsumed(e) => e.slices.iter().map(|s| used(s, &e.unit, false)).collect(),
+        E::CreditsConsumed(e) => {
+            let slices = e.slices.iter().map(|s| used(s, &e.unit, false));
+            slices.chain([owed(&e.unit, micros(e.overdrawn))]).collect()
+        }
         E::HoldCaptured(e) => {
             let held = e.slices.iter().map(|s| used(s, &e.unit, true));
             let beyond = e.beyond.iter().map(|s| used(s, &e.unit, false));
             held.chain(beyond).collect()
         }
-        E::ConsumptionReversed(e) => e.slices.iter().map(|s| returned(s, &e.unit)).collect(),
+        E::ConsumptionReversed(e) => {
+            let slices = e.slices.iter().map(|s| returned(s, &e.unit));
+            slices.chain([owed(&e.unit, -micros(e.overdrawn))]).collect()
+        }
         E::CreditsAdjusted(e) => e.slices.iter().map(|s| removed(s, &e.unit)).collect(),
         E::CreditsHeld(e) => e.slices.iter().map(|s| held(s, &e.unit, 1)).collect(),
         E::HoldReleased(e) => e.slices.iter().map(|s| held(s, &e.unit, -1)).collect(),
@@ -86,20 +101,78 @@ fn moves(event: &CreditsEvent) -> Vec<(&GrantId, &UnitCode, Moved)> {
         E::CreditsRestored(e) => vec![revoked(e, -1)],
         E::OverdraftIncurred(e) => vec![overdrawn(e, 1)],
         E::OverdraftRepaid(e) => vec![overdrawn(e, -1)],
+        E::DebtRepaid(e) => {
+            let slices = e.slices.iter().map(|s| used(s, &e.unit, false));
+            slices.chain([owed(&e.unit, -micros(e.units))]).collect()
+        }
+        E::CreditsRolledOver(e) => rolled_over(e, 1),
+        E::RolloverReversed(e) => rolled_over(e, -1),
+        E::CreditsTransferredOut(e) => {
+            let moved = |s: &'_ Slice| left(micros(s.units), minor(s.cost));
+            e.slices
+                .iter()
+                .map(|s| (Some(&s.grant), &e.unit, moved(s)))
+                .collect()
+        }
+        E::CreditsTransferredIn(e) => {
+            let grants = e.grants.iter().map(|received| &received.granted);
+            grants
+                .map(|it| (Some(&it.grant), &e.unit, came(micros(it.units))))
+                .collect()
+        }
     }
 }
 
-fn granted(event: &CreditsGranted, sign: i128) -> (&GrantId, &UnitCode, Moved) {
+/// A use that no lot covers, or (negative) one that a lot covers after all.
+fn owed(unit: &UnitCode, units: i128) -> Move<'_> {
+    let moved = Moved {
+        consumed: units,
+        overdrawn: units,
+        ..Moved::default()
+    };
+    (None, unit, moved)
+}
+
+fn rolled_over(event: &CreditsRolledOver, sign: i128) -> Vec<Move<'_>> {
+    let units = sign * micros(event.units);
+    vec![
+        (
+            Some(&event.grant),
+            &event.unit,
+            left(units, sign * minor(event.cost)),
+        ),
+        (Some(&event.to.grant), &event.unit, came(units)),
+    ]
+}
+
+fn left(units: i128, cost: i128) -> Moved {
+    Moved {
+        available: -units,
+        moved: units,
+        cost,
+        ..Moved::default()
+    }
+}
+
+fn came(units: i128) -> Moved {
+    Moved {
+        available: units,
+        received: units,
+        ..Moved::default()
+    }
+}
+
+fn granted(event: &CreditsGranted, sign: i128) -> Move<'_> {
     let units = sign * micros(event.units);
     let moved = Moved {
         granted: units,
         available: units,
         ..Moved::default()
     };
-    (&event.grant, &event.unit, moved)
+    (Some(&event.grant), &event.unit, moved)
 }
 
-fn used<'a>(slice: &'a Slice, unit: &'a UnitCode, from_hold: bool) -> (&'a GrantId, &'a UnitCode, Moved) {
+fn used<'a>(slice: &'a Slice, unit: &'a UnitCode, from_hold: bool) -> Move<'a> {
     let units = micros(slice.units);
     let mut moved = Moved {
         consumed: units,
@@ -111,10 +184,10 @@ fn used<'a>(slice: &'a Slice, unit: &'a UnitCode, from_hold: bool) -> (&'a Grant
     } else {
         &mut moved.available
     } = -units;
-    (&slice.grant, unit, moved)
+    (Some(&slice.grant), unit, moved)
 }
 
-fn returned<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitCode, Moved) {
+fn returned<'a>(slice: &'a Slice, unit: &'a UnitCode) -> Move<'a> {
     let units = micros(slice.units);
     let moved = Moved {
         available: units,
@@ -122,11 +195,11 @@ fn returned<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitC
         cost: -minor(slice.cost),
         ..Moved::default()
     };
-    (&slice.grant, unit, moved)
+    (Some(&slice.grant), unit, moved)
 }
 
 /// What was taken by hand is, like what was clawed back, on U930: `revoked` here is both.
-fn removed<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitCode, Moved) {
+fn removed<'a>(slice: &'a Slice, unit: &'a UnitCode) -> Move<'a> {
     let units = micros(slice.units);
     let moved = Moved {
         available: -units,
@@ -134,20 +207,20 @@ fn removed<'a>(slice: &'a Slice, unit: &'a UnitCode) -> (&'a GrantId, &'a UnitCo
         cost: minor(slice.cost),
         ..Moved::default()
     };
-    (&slice.grant, unit, moved)
+    (Some(&slice.grant), unit, moved)
 }
 
-fn held<'a>(slice: &'a HeldSlice, unit: &'a UnitCode, sign: i128) -> (&'a GrantId, &'a UnitCode, Moved) {
+fn held<'a>(slice: &'a HeldSlice, unit: &'a UnitCode, sign: i128) -> Move<'a> {
     let units = sign * micros(slice.units);
     let moved = Moved {
         available: -units,
         held: units,
         ..Moved::default()
     };
-    (&slice.grant, unit, moved)
+    (Some(&slice.grant), unit, moved)
 }
 
-fn expired(event: &Expiry, sign: i128) -> (&GrantId, &UnitCode, Moved) {
+fn expired(event: &Expiry, sign: i128) -> Move<'_> {
     let units = sign * micros(event.units);
     let moved = Moved {
         available: -units,
@@ -155,21 +228,21 @@ fn expired(event: &Expiry, sign: i128) -> (&GrantId, &UnitCode, Moved) {
         cost: sign * minor(event.cost),
         ..Moved::default()
     };
-    (&event.grant, &event.unit, moved)
+    (Some(&event.grant), &event.unit, moved)
 }
 
 /// What was used already is not taken from what is available: it is owed.
-fn frozen(event: &Freeze, sign: i128) -> (&GrantId, &UnitCode, Moved) {
+fn frozen(event: &Freeze, sign: i128) -> Move<'_> {
     let moved = Moved {
         available: -sign * micros(event.units - event.overdrawn),
         frozen: sign * micros(event.units),
         overdrawn: sign * micros(event.overdrawn),
         ..Moved::default()
     };
-    (&event.grant, &event.unit, moved)
+    (Some(&event.grant), &event.unit, moved)
 }
 
-fn revoked(event: &Clawback, sign: i128) -> (&GrantId, &UnitCode, Moved) {
+fn revoked(event: &Clawback, sign: i128) -> Move<'_> {
     let moved = Moved {
         available: -sign * micros(event.units - event.overdrawn),
         revoked: sign * micros(event.units),
@@ -177,17 +250,17 @@ fn revoked(event: &Clawback, sign: i128) -> (&GrantId, &UnitCode, Moved) {
         cost: sign * minor(event.cost),
         ..Moved::default()
     };
-    (&event.grant, &event.unit, moved)
+    (Some(&event.grant), &event.unit, moved)
 }
 
-fn overdrawn(event: &Overdraft, sign: i128) -> (&GrantId, &UnitCode, Moved) {
+fn overdrawn(event: &Overdraft, sign: i128) -> Move<'_> {
     let units = sign * micros(event.units);
     let moved = Moved {
         available: units,
         overdrawn: units,
         ..Moved::default()
     };
-    (&event.grant, &event.unit, moved)
+    (Some(&event.grant), &event.unit, moved)
 }
 
 #[derive(Serialize)]
@@ -240,13 +313,24 @@ struct Spread {
     expired: String,
     revoked: String,
     overdrawn: String,
+    moved: String,
     cost_released: String,
 }
 
-impl From<Moved> for Spread {
-    fn from(moved: Moved) -> Self {
+impl Spread {
+    /// Of a lot: what came from another one was given to it, as far as it is concerned.
+    fn of_lot(moved: Moved) -> Self {
+        Self::new(moved.granted + moved.received, moved.moved, moved)
+    }
+
+    /// Of an account: what goes from lot to lot stays.
+    fn of_account(moved: Moved) -> Self {
+        Self::new(moved.granted, moved.moved - moved.received, moved)
+    }
+
+    fn new(granted: i128, away: i128, moved: Moved) -> Self {
         Self {
-            granted: moved.granted.to_string(),
+            granted: granted.to_string(),
             available: moved.available.to_string(),
             held: moved.held.to_string(),
             frozen: moved.frozen.to_string(),
@@ -254,6 +338,7 @@ impl From<Moved> for Spread {
             expired: moved.expired.to_string(),
             revoked: moved.revoked.to_string(),
             overdrawn: moved.overdrawn.to_string(),
+            moved: away.to_string(),
             cost_released: moved.cost.to_string(),
         }
     }
@@ -302,8 +387,10 @@ struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     fn note(&mut self, record: AccountRecord<'a>, event: &'a CreditsEvent) {
+        for granted in event.new_lots() {
+            self.note_terms(record, granted);
+        }
         match event {
-            CreditsEvent::CreditsGranted(granted) => self.note_terms(record, granted),
             CreditsEvent::CreditsHeld(held) => self.note_hold(record, held),
             CreditsEvent::HoldCaptured(captured) => {
                 let units = captured
@@ -323,8 +410,10 @@ impl<'a> Changes<'a> {
             _ => {}
         }
         for (grant, unit, moved) in moves(event) {
-            let lot = (record.tenant, record.account, grant.as_str());
-            add(&mut self.lots_moved, lot, moved, record.position());
+            if let Some(grant) = grant {
+                let lot = (record.tenant, record.account, grant.as_str());
+                add(&mut self.lots_moved, lot, moved, record.position());
+            }
             let balance = (record.tenant, record.account, unit.as_str());
             add(&mut self.balances_moved, balance, moved, record.position());
         }
@@ -442,11 +531,13 @@ async fn write(connection: &mut PgConnection, changes: Changes<'_>) -> Result<()
                 tenant,
                 account_id,
                 grant_id,
-                moved: moved.into(),
+                moved: Spread::of_lot(moved),
                 position,
             })
             .collect();
         repo::move_lots(connection, &storable::rows(&lots)?).await?;
+    }
+    if !changes.balances_moved.is_empty() {
         let balances: Vec<_> = changes
             .balances_moved
             .into_iter()
@@ -454,7 +545,7 @@ async fn write(connection: &mut PgConnection, changes: Changes<'_>) -> Result<()
                 tenant,
                 account_id,
                 unit,
-                moved: moved.into(),
+                moved: Spread::of_account(moved),
                 position,
             })
             .collect();

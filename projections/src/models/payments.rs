@@ -112,7 +112,8 @@ impl<'a> Changes<'a> {
             | AccountFact::Invoices(_)
             | AccountFact::Recognition(_)
             | AccountFact::Subscriptions(_)
-            | AccountFact::Trials(_) => {}
+            | AccountFact::Trials(_)
+            | AccountFact::Policies(_) => {}
         }
     }
 

@@ -113,7 +113,7 @@ pub(crate) fn lots(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<
                   jsonb_build_array(unit, source, priority, (extract(epoch from effective_at) * 1000000)::bigint,
                                     (extract(epoch from expires_at) * 1000000)::bigint, payment_id, invoice_line,
                                     reference, cost, currency, granted, available, held, frozen, consumed, expired,
-                                    revoked, overdrawn, cost_released) as "facts!"
+                                    revoked, overdrawn, moved, cost_released) as "facts!"
            from lots"#
     )
     .fetch(connection)
@@ -124,7 +124,7 @@ pub(crate) fn balances(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Res
         Row,
         r#"select tenant as "tenant!", account_id as "account!", unit as "key!",
                   jsonb_build_array(granted::text, available::text, (held + frozen)::text, consumed::text, expired::text,
-                                    revoked::text, overdrawn::text) as "facts!"
+                                    revoked::text, overdrawn::text, moved::text) as "facts!"
            from balances"#
     )
     .fetch(connection)

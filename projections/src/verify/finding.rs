@@ -21,7 +21,7 @@ pub enum Check {
     Entries,
     /// The event index names every event, in order (I3).
     EventIndex,
-    /// granted + overdrawn = available + held + frozen + consumed + expired + revoked (I5).
+    /// granted + overdrawn = available + held + frozen + consumed + expired + revoked + moved (I5).
     LotIdentity,
     /// The unit accounts of an account come to what its lots hold (I6).
     UnitsOfAccount,

@@ -147,6 +147,8 @@ fn told_twice(folded: &mut Folded, event: &AccountEvent) -> Option<String> {
                 CreditsEvent::CreditsHeld(e) => format!("hold {}", e.hold),
                 CreditsEvent::ConsumptionReversed(e) => format!("reversal {}", e.reversal),
                 CreditsEvent::CreditsAdjusted(e) => format!("adjustment {}", e.adjustment),
+                CreditsEvent::CreditsTransferredOut(e) => format!("transfer {}", e.transfer),
+                CreditsEvent::CreditsTransferredIn(e) => format!("transfer {}", e.transfer),
                 _ => return None,
             };
             return (!folded.uses.insert(id.clone())).then_some(id);
@@ -159,7 +161,8 @@ fn told_twice(folded: &mut Folded, event: &AccountEvent) -> Option<String> {
         | AccountFact::PurchaseLife(_)
         | AccountFact::Recognition(_)
         | AccountFact::Subscriptions(_)
-        | AccountFact::Trials(_) => return None,
+        | AccountFact::Trials(_)
+        | AccountFact::Policies(_) => return None,
     };
     let standing = folded.state.groups().get(&fact.group())?;
     let key = fact.natural_key();

@@ -10,9 +10,10 @@ use super::ledger::{Ledger, Owner};
 use super::rows::{Balances, Whereabouts};
 use super::{Check, Finding};
 
-const UNIT_ACCOUNTS: [L; 12] = [
+const UNIT_ACCOUNTS: [L; 13] = [
     L::UnitsWallet,
     L::UnitsHeld,
+    L::UnitsInTransit,
     L::UnitsIssuedPaid,
     L::UnitsIssuedPlan,
     L::UnitsIssuedPromotional,
@@ -33,6 +34,7 @@ pub(super) fn balances(ledger: &Ledger, owner: &Owner) -> Balances {
         match account {
             L::UnitsWallet => at.wallet += net,
             L::UnitsHeld => at.held += net,
+            L::UnitsInTransit => at.moved += net,
             L::UnitsConsumed => at.consumed += net,
             L::UnitsExpired => at.expired += net,
             L::UnitsRevoked => at.revoked += net,
@@ -73,6 +75,7 @@ fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
         lot.removed,
         lot.expired,
         lot.revoked,
+        lot.moved,
     ];
     let sum: i128 = places.iter().map(|units| i128::from(units.micros())).sum();
     let given = i128::from(lot.granted.micros()) + i128::from(lot.overdrawn.micros());
@@ -99,9 +102,22 @@ fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
 /// I6: the books of the units, and the lots, say the same.
 fn check_units(folded: &Folded, booked: &Balances, found: &mut impl FnMut(Check, &str, String)) {
     let mut held: Balances = BTreeMap::new();
-    for lot in folded.state.credits().lots() {
+    let credits = folded.state.credits();
+    for unit in credits.kinds() {
+        let debt = i128::from(credits.debt(&unit).micros());
+        let at = held.entry(unit.to_string()).or_default();
+        at.overdraft += debt;
+        at.consumed += debt;
+    }
+    for lot in credits.lots() {
         let at: &mut Whereabouts = held.entry(lot.terms.unit.to_string()).or_default();
-        at.issued += i128::from(lot.granted.micros());
+        let granted = i128::from(lot.granted.micros());
+        at.moved += i128::from(lot.moved.micros());
+        match lot.origin {
+            // What came from another lot was not issued here.
+            Some(_) => at.moved -= granted,
+            None => at.issued += granted,
+        }
         at.wallet += i128::from(lot.available.micros());
         at.held += i128::from(lot.held.micros()) + i128::from(lot.frozen.micros());
         at.consumed += i128::from(lot.consumed.micros());

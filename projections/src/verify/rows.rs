@@ -127,6 +127,7 @@ pub(super) fn lot(lot: &Lot) -> Value {
         lot.expired,
         lot.revoked + lot.removed,
         lot.overdrawn,
+        lot.moved,
         lot.released_cost(),
     ])
 }
@@ -239,6 +240,8 @@ pub(super) struct Whereabouts {
     pub(super) expired: i128,
     pub(super) revoked: i128,
     pub(super) overdraft: i128,
+    /// To other accounts, less from them.
+    pub(super) moved: i128,
 }
 
 impl Whereabouts {
@@ -251,6 +254,7 @@ impl Whereabouts {
             self.expired,
             self.revoked,
             self.overdraft,
+            self.moved,
         ];
         Value::Array(sums.iter().map(|sum| json!(sum.to_string())).collect())
     }

@@ -336,6 +336,7 @@ impl History {
                 group: Some(group.clone()),
                 reference: None,
                 scope: BTreeSet::new(),
+                rollover: None,
             },
             effective_at: payment.at,
         };

@@ -68,6 +68,7 @@ fn lot(invoice: &Invoice, line: &InvoiceLine, prices: &Prices) -> Result<Option<
             group: Some(GroupId(format!("inv:{}", invoice.id))),
             reference: None,
             scope: plan.scope.clone(),
+            rollover: None,
         },
         effective_at: starts_at,
     }))

@@ -60,6 +60,7 @@ pub(super) fn settle(
             group: Some(GroupId(format!("pay:{id}"))),
             reference: None,
             scope: BTreeSet::new(),
+            rollover: None,
         },
         effective_at: paid.at,
     })

@@ -109,6 +109,9 @@ struct DebitedBody {
     credits: String,
     unit: String,
     slices: Vec<SliceBody>,
+    /// What no lot covers, and so is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdrawn: Option<String>,
     feature: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<String>,
@@ -126,6 +129,10 @@ fn debited_body(executed: &Executed<Account>, debit: &DebitId) -> Option<Debited
                 credits: credits(consumed.units),
                 unit: consumed.unit.to_string(),
                 slices: consumed.slices.iter().map(Into::into).collect(),
+                overdrawn: consumed
+                    .overdrawn
+                    .is_positive()
+                    .then(|| credits(consumed.overdrawn)),
                 feature: consumed.feature.clone(),
                 quantity: consumed.quantity.map(credits),
                 reference: consumed.reference.clone(),

@@ -12,12 +12,14 @@ mod invoices;
 mod list;
 mod open;
 mod orders;
+pub(super) mod policy;
 mod profile;
 mod purchases;
 mod reversals;
 mod show;
 mod statement;
 mod subscriptions;
+mod transfers;
 mod trials;
 
 use axum::Router;
@@ -74,6 +76,14 @@ pub(super) fn router() -> Router<AppState> {
             "/accounts/{account}/debits/{debit}/reverse",
             post(reversals::reverse),
         )
+        .route("/accounts/{account}/policy", get(policy::show).put(policy::set))
+        .route("/accounts/{account}/top-ups", get(policy::list))
+        .route(
+            "/accounts/{account}/top-ups/{top_up}/complete",
+            post(policy::complete),
+        )
+        .route("/accounts/{account}/top-ups/{top_up}/fail", post(policy::fail))
+        .route("/accounts/{account}/transfers", post(transfers::transfer))
         .route("/accounts/{account}/holds", get(holds::list).post(holds::hold))
         .route("/accounts/{account}/holds/{hold}/capture", post(holds::capture))
         .route("/accounts/{account}/holds/{hold}/release", post(holds::release))

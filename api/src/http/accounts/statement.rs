@@ -181,6 +181,7 @@ fn balance(of: &Whereabouts) -> BalanceBody {
         held: of.held,
         frozen: of.frozen,
         overdraft: of.overdrawn,
+        deferred: tallybook_domain::quantity::Units::ZERO,
     }
     .into()
 }

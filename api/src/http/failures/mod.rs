@@ -147,12 +147,17 @@ impl From<AccountRefusal> for Problem {
                 required,
                 available,
                 shortfall,
+                overdraft_limit,
                 feature,
             } => {
                 let problem = problem
                     .with("required", credits(required))
                     .with("available", credits(available))
                     .with("shortfall", credits(shortfall));
+                let problem = match overdraft_limit {
+                    Some(limit) => problem.with("overdraft_limit", credits(limit)),
+                    None => problem,
+                };
                 match feature {
                     Some(feature) => problem.with("feature", feature),
                     None => problem,
@@ -174,6 +179,9 @@ impl From<AccountRefusal> for Problem {
             AccountRefusal::GrantEnded { grant, ended_at } => problem
                 .with("grant", grant.as_str())
                 .with("ended_at", json(Instant(ended_at))),
+            AccountRefusal::OverdraftSettled { debit, owed, .. } => {
+                problem.with("debit", debit.as_str()).with("owed", credits(owed))
+            }
             AccountRefusal::ReversalExceedsDebit {
                 debit,
                 required,
@@ -189,6 +197,13 @@ impl From<AccountRefusal> for Problem {
                 .with("required", credits(required))
                 .with("held", credits(held)),
             AccountRefusal::InvalidHoldTime => named(problem, "expires_in_seconds"),
+            AccountRefusal::InvalidPolicy { field, .. } => named(problem, field),
+            AccountRefusal::TopUpNotFound(top_up) => problem.with("top_up", top_up.as_str()),
+            AccountRefusal::TopUpEnded { top_up, ended_at } => problem
+                .with("top_up", top_up.as_str())
+                .with("ended_at", json(Instant(ended_at))),
+            AccountRefusal::TransferToItself => named(problem, "to"),
+            AccountRefusal::TransferOutdated => problem.retry_after(1),
             AccountRefusal::AccountNotFound
             | AccountRefusal::AccountExists
             | AccountRefusal::NoChange
@@ -205,7 +220,9 @@ fn status_of(refusal: &AccountRefusal) -> StatusCode {
         AccountRefusal::Purchase(refusal) => purchases::status_of(refusal),
         AccountRefusal::AccountNotFound
         | AccountRefusal::GrantNotFound(_)
-        | AccountRefusal::HoldNotFound(_) => StatusCode::NOT_FOUND,
+        | AccountRefusal::HoldNotFound(_)
+        | AccountRefusal::TopUpNotFound(_) => StatusCode::NOT_FOUND,
+        AccountRefusal::TransferOutdated => StatusCode::SERVICE_UNAVAILABLE,
         AccountRefusal::InsufficientCredits { .. } | AccountRefusal::NotEntitled(_) => {
             StatusCode::PAYMENT_REQUIRED
         }
@@ -216,13 +233,17 @@ fn status_of(refusal: &AccountRefusal) -> StatusCode {
         | AccountRefusal::GrantEnded { .. }
         | AccountRefusal::ManagedByStripe(_)
         | AccountRefusal::ReversalExceedsDebit { .. }
+        | AccountRefusal::OverdraftSettled { .. }
         | AccountRefusal::HoldEnded { .. }
+        | AccountRefusal::TopUpEnded { .. }
         | AccountRefusal::CaptureExceedsHold { .. } => StatusCode::CONFLICT,
         AccountRefusal::NotPositive
         | AccountRefusal::TooManyCredits
         | AccountRefusal::ExpiresBeforeEffective { .. }
         | AccountRefusal::NegativeCost
         | AccountRefusal::InvalidHoldTime
+        | AccountRefusal::InvalidPolicy { .. }
+        | AccountRefusal::TransferToItself
         | AccountRefusal::Unbookable(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

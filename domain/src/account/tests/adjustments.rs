@@ -66,6 +66,7 @@ fn no_more_is_taken_than_there_is_and_nothing_is_no_adjustment() {
             required: credits(11),
             available: credits(10),
             shortfall: credits(1),
+            overdraft_limit: None,
             feature: None,
         }
     );

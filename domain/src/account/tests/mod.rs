@@ -6,13 +6,18 @@ mod convergence;
 mod dunning;
 mod holds;
 mod limits;
+mod overdraft;
+mod overdraft_reach;
 mod proration;
 mod purchases;
 mod revenue;
 mod reversals;
+mod rollover;
 mod scopes;
 mod spending;
 mod subscriptions;
+mod top_ups;
+mod transfers;
 mod trials;
 mod voiding;
 
@@ -55,15 +60,32 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let mut world = Self {
+        Self::open("acct", Tz::UTC)
+    }
+
+    pub(super) fn named(account: &str) -> Self {
+        Self::open(account, Tz::UTC)
+    }
+
+    pub(super) fn in_zone(time_zone: Tz) -> Self {
+        Self::open("acct", time_zone)
+    }
+
+    /// An account that was never opened.
+    pub(super) fn empty() -> Self {
+        Self {
             account: Account::default(),
             stream: Vec::new(),
-        };
+        }
+    }
+
+    fn open(account: &str, time_zone: Tz) -> Self {
+        let mut world = Self::empty();
         let open = OpenAccount {
-            account: "acct".into(),
+            account: account.into(),
             external_id: None,
             stripe_customer: None,
-            time_zone: Tz::UTC,
+            time_zone,
             test_clock: None,
         };
         world.run(AccountCommand::Open(open), day(0)).unwrap();
@@ -101,6 +123,7 @@ impl World {
                 + lot.removed
                 + lot.expired
                 + lot.revoked
+                + lot.moved
                 - lot.overdrawn;
             assert_eq!(
                 whereabouts, lot.granted,
@@ -282,6 +305,7 @@ impl Payment {
             group: Some("pay:pi_1".into()),
             reference: None,
             scope: BTreeSet::new(),
+            rollover: None,
         };
         let cash = CashReceived {
             payment,

@@ -212,6 +212,7 @@ fn credits_that_the_line_billed_are_not_earned_by_time() {
             group: Some(GroupId::from("inv:in_1")),
             reference: None,
             scope: std::collections::BTreeSet::new(),
+            rollover: None,
         },
         effective_at: day(0),
     }];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::credits::{Consumption, CreditsEvent, OnExpiry};
 
-fn use_of(events: &[AccountEvent]) -> Consumption {
+pub(super) fn use_of(events: &[AccountEvent]) -> Consumption {
     let of = |event: &AccountEvent| match &event.fact {
         AccountFact::Credits(event) => Consumption::of(event),
         _ => None,
@@ -11,7 +11,7 @@ fn use_of(events: &[AccountEvent]) -> Consumption {
     events.iter().find_map(of).expect("a use")
 }
 
-fn reverse(id: &str, original: &Consumption, units: Option<i64>) -> AccountCommand {
+pub(super) fn reverse(id: &str, original: &Consumption, units: Option<i64>) -> AccountCommand {
     AccountCommand::Reverse(ReverseConsumption {
         reversal: id.into(),
         original: original.clone(),

@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn scoped(id: &str, units: i64, features: &[&str]) -> AccountCommand {
+pub(super) fn scoped(id: &str, units: i64, features: &[&str]) -> AccountCommand {
     AccountCommand::Grant(GrantCredits {
         scope: features.iter().map(|f| (*f).to_owned()).collect(),
         ..grant(id, units)
     })
 }
 
-fn debit_for(id: &str, units: i64, feature: Option<&str>) -> AccountCommand {
+pub(super) fn debit_for(id: &str, units: i64, feature: Option<&str>) -> AccountCommand {
     AccountCommand::Debit(DebitCredits {
         debit: id.into(),
         unit: UnitCode::default(),
@@ -25,6 +25,7 @@ fn insufficient(required: i64, available: i64, feature: Option<&str>) -> Account
         required: credits(required),
         available: credits(available),
         shortfall: credits(required - available),
+        overdraft_limit: None,
         feature: feature.map(ToOwned::to_owned),
     }
 }

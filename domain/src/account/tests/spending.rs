@@ -15,7 +15,8 @@ fn the_last_credit_is_spent_once() {
             required,
             available,
             shortfall,
-            feature: None
+            overdraft_limit: None,
+            feature: None,
         }
     );
 }

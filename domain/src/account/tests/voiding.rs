@@ -3,7 +3,7 @@
 use super::*;
 use crate::credits::{CreditsEvent, GrantVoided, OnExpiry};
 
-fn void(grant: &str) -> AccountCommand {
+pub(super) fn void(grant: &str) -> AccountCommand {
     AccountCommand::Void(VoidGrant {
         grant: grant.into(),
         reason: "sold twice".to_owned(),

@@ -34,11 +34,12 @@ pub(crate) async fn move_lots(connection: &mut PgConnection, rows: &str) -> sqlx
                held = lots.held + row.held, frozen = lots.frozen + row.frozen,
                consumed = lots.consumed + row.consumed, expired = lots.expired + row.expired,
                revoked = lots.revoked + row.revoked, overdrawn = lots.overdrawn + row.overdrawn,
+               moved = lots.moved + row.moved,
                cost_released = lots.cost_released + row.cost_released, position = row.position
            from json_to_recordset($1::text::json)
                 as row (tenant text, account_id text, grant_id text, granted bigint, available bigint, held bigint,
                         frozen bigint, consumed bigint, expired bigint, revoked bigint, overdrawn bigint,
-                        cost_released bigint, position bigint)
+                        moved bigint, cost_released bigint, position bigint)
            where lots.tenant = row.tenant and lots.account_id = row.account_id and lots.grant_id = row.grant_id"#,
         rows
     )
@@ -51,19 +52,19 @@ pub(crate) async fn move_lots(connection: &mut PgConnection, rows: &str) -> sqlx
 pub(crate) async fn move_balances(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into balances (tenant, account_id, unit, granted, available, held, frozen, consumed, expired, revoked,
-                                 overdrawn, position)
+                                 overdrawn, moved, position)
            select tenant, account_id, unit, granted, available, held, frozen, consumed, expired, revoked, overdrawn,
-                  position
+                  moved, position
            from json_to_recordset($1::text::json)
                 as row (tenant text, account_id text, unit text, granted numeric, available numeric, held numeric,
                         frozen numeric, consumed numeric, expired numeric, revoked numeric, overdrawn numeric,
-                        position bigint)
+                        moved numeric, position bigint)
            on conflict (tenant, account_id, unit) do update
            set granted = balances.granted + excluded.granted, available = balances.available + excluded.available,
                held = balances.held + excluded.held, frozen = balances.frozen + excluded.frozen,
                consumed = balances.consumed + excluded.consumed, expired = balances.expired + excluded.expired,
                revoked = balances.revoked + excluded.revoked, overdrawn = balances.overdrawn + excluded.overdrawn,
-               position = excluded.position"#,
+               moved = balances.moved + excluded.moved, position = excluded.position"#,
         rows
     )
     .execute(connection)
