@@ -13,6 +13,7 @@ mod items;
 mod keys;
 mod ledger;
 mod outage;
+mod policies;
 mod positions;
 mod purchases;
 mod questions;

@@ -36,7 +36,7 @@ struct Moved {
     revoked: i128,
     overdrawn: i128,
     /// To another lot.
-    moved: i128,
+    left: i128,
     /// From another lot: part of what the lot has, not of what was issued to the account.
     received: i128,
     cost: i128,
@@ -52,7 +52,7 @@ impl AddAssign for Moved {
         self.expired += other.expired;
         self.revoked += other.revoked;
         self.overdrawn += other.overdrawn;
-        self.moved += other.moved;
+        self.left += other.left;
         self.received += other.received;
         self.cost += other.cost;
     }
@@ -148,7 +148,7 @@ fn rolled_over(event: &CreditsRolledOver, sign: i128) -> Vec<Move<'_>> {
 fn left(units: i128, cost: i128) -> Moved {
     Moved {
         available: -units,
-        moved: units,
+        left: units,
         cost,
         ..Moved::default()
     }
@@ -320,12 +320,12 @@ struct Spread {
 impl Spread {
     /// Of a lot: what came from another one was given to it, as far as it is concerned.
     fn of_lot(moved: Moved) -> Self {
-        Self::new(moved.granted + moved.received, moved.moved, moved)
+        Self::new(moved.granted + moved.received, moved.left, moved)
     }
 
     /// Of an account: what goes from lot to lot stays.
     fn of_account(moved: Moved) -> Self {
-        Self::new(moved.granted, moved.moved - moved.received, moved)
+        Self::new(moved.granted, moved.left - moved.received, moved)
     }
 
     fn new(granted: i128, away: i128, moved: Moved) -> Self {
