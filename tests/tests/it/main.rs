@@ -3,6 +3,7 @@
 
 mod backup;
 mod books;
+mod credit_races;
 mod embedded;
 mod items;
 mod kill;
