@@ -10,8 +10,8 @@ use tallybook_domain::account::{Account, AccountEvent};
 use tallybook_domain::aggregate::{Aggregate, DecodeError, Event};
 use tallybook_domain::identity::{AccountId, TenantId};
 use tallybook_journal::{Journal, ReadError};
+use tallybook_stripe::replay::state::{Finished, State};
 
-use super::state::{Finished, State};
 use super::tell;
 use crate::cli::output::{json as print_json, line};
 use crate::cli::{CliError, Outcome};

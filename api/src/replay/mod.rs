@@ -10,7 +10,6 @@ mod remote;
 mod run;
 mod shrink;
 mod source;
-pub mod state;
 mod tell;
 
 #[cfg(test)]

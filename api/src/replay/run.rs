@@ -9,11 +9,11 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, Feature, Pack, Plan};
 use tallybook_domain::identity::TenantId;
 use tallybook_journal::{CommandKey, Envelope, Journal, JournalConfig};
+use tallybook_stripe::replay::state::{Finished, Winner};
 use tallybook_stripe::replay::{Step, twin_of};
 
 use super::live::state_of;
 use super::source::Streams;
-use super::state::{Finished, Winner};
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::shutdown::stop_switch;

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::quantity::Units;
+use tallybook_stripe::replay::state::Totals;
 
 use super::run::Ran;
-use super::state::Totals;
 use crate::cli::CliError;
 use crate::cli::output::{line, table};
 

@@ -1,19 +1,21 @@
 //! One settlement: everything stored about an object and its kin, brought into the accounts. The locking rule stands in
 //! the module above.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, GroupFacts, Settlement};
+use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, Settlement};
 use tallybook_domain::catalog::Catalog;
 use tallybook_domain::claim::{Claim, ClaimKind};
-use tallybook_domain::identity::{AccountId, GroupId, StreamId, TenantId};
+use tallybook_domain::identity::{AccountId, StreamId, TenantId};
 use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
-use tallybook_stripe::object::{Object, ObjectKind};
-use tallybook_stripe::settlement::{Component, Derived, Mode, Owner, Prices, customer_owner, derive, owner};
+use tallybook_stripe::object::Object;
+use tallybook_stripe::settlement::{
+    Component, Derived, Mode, Owner, Prices, candidate_groups, customer_owner, derive, owner, settlements,
+};
 
 use super::inbox::Inbox;
 use super::partition::Partition;
@@ -309,88 +311,6 @@ fn digest(settlement: &Settlement, reading: &Reading) -> [u8; 32] {
         hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
     }
     hasher.finalize().into()
-}
-
-/// Every group that these objects could be, or could have been before their kin arrived.
-fn candidate_groups(ids: &[String], derived: &[Derived]) -> Vec<String> {
-    let named = ids
-        .iter()
-        .flat_map(|id| ["pay", "inv", "sub"].map(|kind| format!("{kind}:{id}")));
-    let now = derived.iter().map(|it| it.facts.group.0.clone());
-    let all: BTreeSet<String> = named.chain(now).collect();
-    all.into_iter().collect()
-}
-
-/// What to ask of which account: first to let go of what is another's by now, then to take what is its own.
-fn settlements(
-    owner: &Owner,
-    link: Option<&str>,
-    component: &Component,
-    derived: &[Derived],
-    places: &[repo::Place],
-    time_zone: Tz,
-) -> Vec<Settlement> {
-    let owner = match owner {
-        Owner::Account(account) => Some(account),
-        Owner::Unknown { .. } => None,
-    };
-    let as_of = derived.iter().map(|it| it.facts.as_of).max().unwrap_or_default();
-    let mut emptied: BTreeMap<&str, Vec<GroupFacts>> = BTreeMap::new();
-    for place in places {
-        let is_here = owner.is_some_and(|it| it.as_str() == place.account);
-        let stands = derived.iter().any(|it| it.facts.group.as_str() == place.group_id);
-        if !(is_here && stands) {
-            emptied.entry(&place.account).or_default().push(GroupFacts {
-                group: GroupId(place.group_id.clone()),
-                facts: Vec::new(),
-                lots: Vec::new(),
-                subscription: None,
-                trial: None,
-                as_of,
-            });
-        }
-    }
-    let mut all: Vec<Settlement> = emptied
-        .into_iter()
-        .map(|(account, groups)| Settlement {
-            account: account.into(),
-            customer: None,
-            time_zone,
-            groups,
-        })
-        .collect();
-    if let Some(account) = owner {
-        let was_here = |group: &GroupFacts| {
-            places
-                .iter()
-                .any(|it| it.account == account.as_str() && it.group_id == group.group.as_str())
-        };
-        let groups: Vec<GroupFacts> = derived
-            .iter()
-            .map(|it| it.facts.clone())
-            .filter(|group| !is_empty(group) || was_here(group))
-            .collect();
-        if !groups.is_empty() || has_customer(component) {
-            let customer = link.map(str::to_owned);
-            all.push(Settlement {
-                account: account.clone(),
-                customer,
-                time_zone,
-                groups,
-            });
-        }
-    }
-    all
-}
-
-fn is_empty(group: &GroupFacts) -> bool {
-    group.facts.is_empty() && group.lots.is_empty() && group.subscription.is_none() && group.trial.is_none()
-}
-
-fn has_customer(component: &Component) -> bool {
-    component
-        .snapshots()
-        .any(|it| it.kind() == Some(ObjectKind::Customer))
 }
 
 /// What the deliveries have become, owned.

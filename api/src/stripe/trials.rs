@@ -6,12 +6,10 @@
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
-use tallybook_domain::credits::GrantSource;
-use tallybook_stripe::settlement::{Derived, Owner};
+use tallybook_stripe::settlement::{Derived, Owner, keep_trial, trial_grants};
 
 use super::partition::Partition;
-use super::repo::trials::{self, TrialGrant};
-use super::repo::{queue, settlement};
+use super::repo::{queue, settlement, trials};
 
 /// Take out of `derived` the trial lots that are not their account's first. True if others were queued.
 pub(super) async fn once_per_account(
@@ -47,13 +45,8 @@ pub(super) async fn once_per_account(
     let first = after
         .iter()
         .find(|(account, _)| Some(account.as_str()) == owner)
-        .map(|(_, grant)| &grant.grant_id);
-    for group in derived.iter_mut() {
-        group.facts.lots.retain(|lot| {
-            lot.granted.source != GrantSource::Trial
-                || first.is_some_and(|first| *first == lot.granted.grant.0)
-        });
-    }
+        .map(|(_, grant)| grant);
+    keep_trial(derived, first);
     let changed = before
         .iter()
         .filter(|it| !after.contains(it))
@@ -63,24 +56,4 @@ pub(super) async fn once_per_account(
         .filter(|object| !ids.contains(object))
         .collect();
     Ok(queue::requeue_objects(connection, partition, &others).await? > 0)
-}
-
-fn trial_grants(derived: &[Derived]) -> Vec<TrialGrant> {
-    let mut grants = Vec::new();
-    for group in derived {
-        let Some(invoice) = group.facts.group.as_str().strip_prefix("inv:") else {
-            continue;
-        };
-        let lots = group
-            .facts
-            .lots
-            .iter()
-            .filter(|lot| lot.granted.source == GrantSource::Trial);
-        grants.extend(lots.map(|lot| TrialGrant {
-            grant_id: lot.granted.grant.0.clone(),
-            object_id: invoice.to_owned(),
-            starts_at: lot.effective_at,
-        }));
-    }
-    grants
 }

@@ -1,5 +1,5 @@
-//! Recorded streams: reading them in the forms people have, perturbing them by seed, and comparing what they settle to
-//! with what was expected.
+//! Recorded streams: reading them in the forms people have, perturbing them by seed, hashing the [`state`] they settle to
+//! and comparing it with what was expected.
 //!
 //! Bodies are never collected: [`StreamReader`] yields one at a time, a [`Place`] remembers where it stands, and a
 //! [`Perturbation`] orders indexes.
@@ -9,6 +9,7 @@ mod expectation;
 mod minimisation;
 mod perturbation;
 mod reader;
+pub mod state;
 
 pub use expectation::{Difference, Expectation, ExpectationError};
 pub use minimisation::Minimisation;

@@ -8,6 +8,7 @@
 //!
 //! A state implies the facts on its way: a failed refund seen alone yields the refund, its payment and the return of both.
 
+mod assignment;
 mod component;
 mod credit_note;
 mod dispute;
@@ -22,16 +23,19 @@ mod purchase;
 mod refund;
 mod relief;
 mod subscription;
+mod trial_credits;
 
 #[cfg(test)]
 mod tests;
 
 use tallybook_domain::account::GroupFacts;
 
+pub use assignment::{Place, candidate_groups, settlements};
 pub use component::{Component, references};
 pub use money::Unbookable;
 pub use owner::{Mode, Owner, customer_owner, owner};
 pub use prices::Prices;
+pub use trial_credits::{TrialGrant, keep_trial, trial_grants};
 
 use history::Histories;
 

@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
+use tallybook_stripe::settlement::Place;
 use tallybook_stripe::snapshot::Snapshot;
 
 use crate::stripe::partition::Partition;
@@ -141,12 +142,6 @@ pub(in crate::stripe) async fn policy(
     )
     .fetch_one(connection)
     .await
-}
-
-/// A group and an account on which something of it may stand.
-pub(in crate::stripe) struct Place {
-    pub(in crate::stripe) group_id: String,
-    pub(in crate::stripe) account: String,
 }
 
 /// Where anything of these groups may stand.

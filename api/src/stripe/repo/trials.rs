@@ -2,16 +2,9 @@
 
 use sqlx::PgConnection;
 use tallybook_domain::Timestamp;
+use tallybook_stripe::settlement::TrialGrant;
 
 use crate::stripe::partition::Partition;
-
-/// A lot that a trial gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::stripe) struct TrialGrant {
-    pub(in crate::stripe) grant_id: String,
-    pub(in crate::stripe) object_id: String,
-    pub(in crate::stripe) starts_at: Timestamp,
-}
 
 /// The accounts that these invoices' trial lots were counted for.
 pub(in crate::stripe) async fn accounts(

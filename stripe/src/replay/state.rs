@@ -25,7 +25,8 @@ use tallybook_domain::identity::AccountId;
 use tallybook_domain::postings::{self, LedgerAccount};
 use tallybook_domain::quantity::Units;
 use tallybook_domain::{Aggregate, Timestamp};
-use tallybook_stripe::json::write_canonical;
+
+use crate::json::write_canonical;
 
 /// A settled object: its id, kind and normalised fields.
 pub type Winner = (String, String, Value);
