@@ -8,6 +8,7 @@ pub mod clock;
 pub mod database;
 pub mod engine;
 pub mod http;
+mod import;
 pub mod replay;
 mod reporting;
 mod sealing;

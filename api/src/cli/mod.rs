@@ -4,6 +4,7 @@
 mod database;
 mod database_url;
 mod export;
+mod import;
 mod keys;
 pub mod output;
 mod rebuild;
@@ -37,6 +38,7 @@ enum Command {
     Keys(keys::KeysArgs),
     Report(report::ReportArgs),
     Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
     Rebuild(rebuild::RebuildArgs),
     DatabaseUrl(database_url::DatabaseUrlArgs),
@@ -91,6 +93,7 @@ async fn run(command: Command) -> Outcome {
         Command::Keys(args) => keys::run(args).await,
         Command::Report(args) => report::run(args).await,
         Command::Export(args) => export::run(args).await,
+        Command::Import(args) => import::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Rebuild(args) => rebuild::run(args).await,
         Command::DatabaseUrl(args) => database_url::run(args).await,

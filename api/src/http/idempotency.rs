@@ -82,7 +82,7 @@ pub fn derived_id(prefix: &str, tenant: &TenantId, path: &str, key: &Idempotency
 }
 
 /// Each part with its length before it, so that no two lists of parts run together.
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

@@ -99,10 +99,7 @@ pub async fn print_state_hash(
     let found = tenants::tenant(journal.pool(), tenant)
         .await
         .map_err(CliError::from_error)?;
-    let zone = found
-        .time_zone
-        .parse()
-        .map_err(|_| CliError::new(format!("{} is no time zone", found.time_zone)))?;
+    let zone = found.zone().map_err(CliError::from_error)?;
     let newest = inbox.newest(tenant).await.map_err(CliError::from_error)?;
     let newest = newest.and_then(|seconds| Timestamp::from_timestamp(seconds, 0));
     let as_of = as_of.or(newest).unwrap_or_else(|| Clock::System.now());

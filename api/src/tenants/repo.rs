@@ -22,6 +22,15 @@ pub struct Tenant {
     pub created_at: Timestamp,
 }
 
+impl Tenant {
+    /// Where its calendar is.
+    pub fn zone(&self) -> Result<Tz, TenantsError> {
+        self.time_zone
+            .parse()
+            .map_err(|_| TenantsError::UnknownZone(self.time_zone.clone()))
+    }
+}
+
 /// A key, without its secret.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Key {
@@ -54,6 +63,9 @@ pub enum TenantsError {
     /// No such key.
     #[error("there is no key {0}")]
     KeyNotFound(String),
+    /// The zone is none that this release knows.
+    #[error("{0} is no time zone")]
+    UnknownZone(String),
     /// The database did not answer. Retryable.
     #[error("the database does not answer: {0}")]
     Unavailable(#[from] sqlx::Error),

@@ -27,6 +27,8 @@ pub enum AccountCommand {
     Open(OpenAccount),
     /// Give credits.
     Grant(GrantCredits),
+    /// Bring a balance over from another system.
+    Import(ImportBalance),
     /// Use credits.
     Debit(DebitCredits),
     /// Set credits aside.
@@ -103,6 +105,15 @@ pub struct GrantCredits {
     pub reference: Option<String>,
     /// The features that may spend it; any if none is named.
     pub scope: BTreeSet<String>,
+}
+
+/// Bring a balance over from another system: both, or neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportBalance {
+    /// How the account is opened if it is new.
+    pub open: OpenAccount,
+    /// The balance, as one lot.
+    pub grant: GrantCredits,
 }
 
 /// Use credits.

@@ -39,14 +39,23 @@ impl Aggregate for Account {
 }
 
 fn judge(draft: &mut Draft<'_>, command: &AccountCommand) -> Result<(), AccountRefusal> {
-    let needs_account = !matches!(command, AccountCommand::Open(_) | AccountCommand::Settle(_));
-    if needs_account && draft.account.id.is_none() {
+    let opens = matches!(
+        command,
+        AccountCommand::Open(_) | AccountCommand::Import(_) | AccountCommand::Settle(_)
+    );
+    if !opens && draft.account.id.is_none() {
         return Err(AccountRefusal::AccountNotFound);
     }
     let at = draft.at;
     match command {
         AccountCommand::Open(command) => open(draft, command),
         AccountCommand::Grant(command) => grant(draft, command),
+        AccountCommand::Import(command) => {
+            if draft.account.id.is_none() {
+                open(draft, &command.open)?;
+            }
+            grant(draft, &command.grant)
+        }
         AccountCommand::Debit(command) => {
             let event = uses::debit(&draft.account, command, at)?;
             conclude_use(draft, &command.unit, command.debit.as_str(), event);

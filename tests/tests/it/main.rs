@@ -5,6 +5,7 @@ mod backup;
 mod books;
 mod credit_races;
 mod embedded;
+mod importing;
 mod items;
 mod kill;
 mod ledger;
