@@ -79,7 +79,7 @@ impl Fact {
         NaturalKey(match self {
             Self::Purchases(event) => match event {
                 PurchasesEvent::CashReceived(e) => format!("pay:{}", e.payment),
-                PurchasesEvent::PurchasePaid(e) => format!("purchase:{}", e.payment),
+                PurchasesEvent::PurchasePaid(e) => format!("purchase:{}", e.paid_purchase()),
                 PurchasesEvent::RefundRecorded(e) => format!("refund:{}", e.refund),
                 PurchasesEvent::RefundPaid(e) => format!("refund-paid:{}", e.refund),
                 PurchasesEvent::RefundReversed(e) => format!("refund-failed:{}", e.refund),

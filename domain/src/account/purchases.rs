@@ -1,20 +1,20 @@
 //! Judging the purchases that Tallybook drives. A payment and the credits it buys are one append; a refund and the credits
 //! it claims back, too.
 
-use std::collections::BTreeSet;
-
+use super::cash_application;
 use super::decide::check_capacity;
 use super::draft::Draft;
 use super::refusal::AccountRefusal;
+use super::settle::settle_payments;
 use super::state::Account;
 use crate::Timestamp;
-use crate::credits::{CreditsEvent, CreditsGranted, GrantSource};
-use crate::identity::{GrantId, GroupId, PaymentId};
+use crate::credits::CreditsEvent;
+use crate::identity::{GroupId, PaymentId};
 use crate::money::Money;
 use crate::purchases::{
-    CashReceived, Channel, PayPurchase, Payment, PurchaseCommand, PurchaseLifeEvent, PurchasePaid,
-    PurchaseRefusal, PurchaseState, PurchaseStopped, PurchaseTerms, PurchasesEvent, Refund, RefundMoney,
-    RefundPurchase, StartPurchase, StopPurchase,
+    CashReceived, Channel, PayPurchase, Payment, PurchaseCommand, PurchaseLifeEvent, PurchaseRefusal,
+    PurchaseState, PurchaseStopped, PurchaseTerms, PurchasesEvent, Refund, RefundMoney, RefundPurchase,
+    StartPurchase, StopPurchase,
 };
 
 /// Decide a command about a purchase on the draft.
@@ -35,7 +35,7 @@ fn start(draft: &mut Draft<'_>, command: &StartPurchase) -> Result<(), AccountRe
     }
     let terms = agreed(command)?;
     draft.record(draft.at, PurchaseLifeEvent::PurchaseStarted(terms));
-    Ok(())
+    settle_payments(draft, &cash_application::awaited(&draft.account, purchase))
 }
 
 /// What is bought and what it costs.
@@ -90,42 +90,15 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
         return Err(PurchaseRefusal::PaidInFuture { now: draft.at }.into());
     }
     check_capacity(&draft.account, terms.units)?;
-    let purchase = terms.purchase.clone();
-    let grant = GrantId(format!("grant_{purchase}"));
-    let zone = draft.account.time_zone;
+    let (paid, granted) = terms.paid(&terms.purchase, paid_at, draft.account.time_zone);
     let cash = CashReceived {
-        payment: purchase.clone(),
+        payment: terms.purchase,
         amount,
         channel: Channel::Bank {
             method: command.method.clone(),
             reference: command.reference.clone(),
         },
-    };
-    let paid = PurchasePaid {
-        payment: purchase.clone(),
-        grant: grant.clone(),
-        gross: amount,
-        tax: terms.tax,
-        units: terms.units,
-        unit: terms.unit.clone(),
-        pack: Some(terms.pack),
-    };
-    let granted = CreditsGranted {
-        grant,
-        unit: terms.unit,
-        units: terms.units,
-        source: GrantSource::Paid,
-        cost: Some(Money::new(amount.minor - terms.tax, amount.currency)),
-        priority: terms.priority,
-        expires_at: terms
-            .expires_after
-            .and_then(|validity| validity.after(paid_at, zone)),
-        purchase: Some(purchase.clone()),
-        invoice_line: None,
-        group: Some(GroupId(format!("pay:{purchase}"))),
-        reference: terms.reference,
-        scope: BTreeSet::new(),
-        rollover: None,
+        purchase: None,
     };
     draft.record(paid_at, PurchasesEvent::CashReceived(cash));
     draft.record(paid_at, PurchasesEvent::PurchasePaid(paid));
@@ -140,6 +113,10 @@ fn refund(draft: &mut Draft<'_>, command: &RefundPurchase) -> Result<(), Account
         .account
         .payment(&command.purchase)
         .ok_or(PurchaseRefusal::NotPaid)?;
+    if payment.bought.payment != command.purchase {
+        let payment = payment.bought.payment.clone();
+        return Err(PurchaseRefusal::PaidThroughStripe { payment }.into());
+    }
     let amount = command.amount;
     same_currency(payment.bought.gross, amount)?;
     if amount.minor <= 0 {
@@ -159,13 +136,15 @@ fn refund(draft: &mut Draft<'_>, command: &RefundPurchase) -> Result<(), Account
         payment: command.purchase.clone(),
         amount,
         tax,
+        unapplied: false,
+        reason: command.reason.clone(),
     };
     let money = RefundMoney {
         refund: command.refund.clone(),
         payment: command.purchase.clone(),
         amount,
         channel: Channel::Bank {
-            method: command.reason.clone(),
+            method: None,
             reference: command.reference.clone(),
         },
     };
@@ -241,9 +220,29 @@ impl Account {
         self.purchases.get(purchase)
     }
 
-    /// A payment that bought credits, whoever drove it.
-    pub fn payment(&self, payment: &PaymentId) -> Option<Payment<'_>> {
+    /// The payment of a purchase, whoever drove it.
+    pub fn payment(&self, purchase: &PaymentId) -> Option<Payment<'_>> {
+        let driven = self.purchases.get(purchase);
+        let payment = driven
+            .and_then(|state| state.paid_by.as_ref())
+            .unwrap_or(purchase);
         Payment::of(self.groups.get(&GroupId(format!("pay:{payment}")))?)
+    }
+
+    /// That a payment through Stripe pays a purchase begun here, or that it does not.
+    pub(super) fn note_payer(&mut self, event: &PurchasesEvent, pays: bool) {
+        let PurchasesEvent::PurchasePaid(paid) = event else {
+            return;
+        };
+        let named = paid.purchase.as_ref();
+        let Some(state) = named.and_then(|purchase| self.purchases.get_mut(purchase)) else {
+            return;
+        };
+        if pays {
+            state.paid_by = Some(paid.payment.clone());
+        } else if state.paid_by.as_ref() == Some(&paid.payment) {
+            state.paid_by = None;
+        }
     }
 
     pub(super) fn fold_purchase(&mut self, event: &PurchaseLifeEvent, at: Timestamp) {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cash_application;
 use super::command::{DatedFact, GroupFacts, LotTerms, Settlement};
 use super::draft::Draft;
 use super::event::{AccountLifeEvent, AccountOpened, CustomerLinked, FactReversed};
 use super::refusal::AccountRefusal;
-use crate::credits::{CreditsEvent, GrantWithdrawn};
+use crate::credits::{CreditsEvent, GrantWithdrawn, Lot};
 use crate::identity::{GrantId, NaturalKey, SubscriptionId};
 use crate::quantity::Units;
 use crate::subscriptions::{self, SubscriptionReassigned, SubscriptionsEvent};
@@ -14,7 +15,8 @@ use crate::trials;
 
 /// Decide a settlement on the draft.
 pub(super) fn settle(draft: &mut Draft<'_>, settlement: &Settlement) -> Result<(), AccountRefusal> {
-    check(draft, settlement)?;
+    let groups = cash_application::applied(&draft.account, &settlement.groups);
+    check(draft, &groups)?;
     let opened_at = settlement
         .groups
         .iter()
@@ -42,17 +44,40 @@ pub(super) fn settle(draft: &mut Draft<'_>, settlement: &Settlement) -> Result<(
             AccountLifeEvent::CustomerLinked(CustomerLinked { customer }),
         );
     }
-    for group in &settlement.groups {
-        settle_facts(draft, group);
-        settle_lots(draft, group);
+    settle_groups(draft, &groups);
+    for group in groups.iter() {
         settle_subscription(draft, group);
     }
     Ok(())
 }
 
+/// The same of payments alone, as they stand.
+pub(super) fn settle_payments(draft: &mut Draft<'_>, groups: &[GroupFacts]) -> Result<(), AccountRefusal> {
+    check(draft, groups)?;
+    settle_groups(draft, groups);
+    Ok(())
+}
+
+/// Lots go before lots come: one may go on in another group, with what was used of it.
+fn settle_groups(draft: &mut Draft<'_>, groups: &[GroupFacts]) {
+    for group in groups {
+        settle_facts(draft, group);
+    }
+    let mut touched = BTreeSet::new();
+    for group in groups {
+        touched.extend(withdraw_lots(draft, group));
+    }
+    for group in groups {
+        touched.extend(grant_lots(draft, group));
+    }
+    for grant in &touched {
+        draft.reconcile(grant);
+    }
+}
+
 /// What can't be booked is refused before anything is decided.
-fn check(draft: &Draft<'_>, settlement: &Settlement) -> Result<(), AccountRefusal> {
-    for terms in settlement.groups.iter().flat_map(|group| &group.lots) {
+fn check(draft: &Draft<'_>, groups: &[GroupFacts]) -> Result<(), AccountRefusal> {
+    for terms in groups.iter().flat_map(|group| &group.lots) {
         let granted = &terms.granted;
         if !granted.units.is_positive() {
             return Err(AccountRefusal::NotPositive);
@@ -64,7 +89,11 @@ fn check(draft: &Draft<'_>, settlement: &Settlement) -> Result<(), AccountRefusa
             });
         }
         let existing = draft.account.credits.lot(&granted.grant);
-        if existing.is_some_and(|lot| lot.terms.group != granted.group || lot.terms.unit != granted.unit) {
+        let collides = |lot: &Lot| {
+            let goes_on = granted.purchase.is_some() && lot.terms.purchase == granted.purchase;
+            !(lot.terms.group == granted.group || goes_on) || lot.terms.unit != granted.unit
+        };
+        if existing.is_some_and(collides) {
             return Err(AccountRefusal::GrantExists(granted.grant.clone()));
         }
         let more = granted.units - existing.map_or(Units::ZERO, |lot| lot.granted);
@@ -105,28 +134,22 @@ fn settle_facts(draft: &mut Draft<'_>, group: &GroupFacts) {
     }
 }
 
-fn settle_lots(draft: &mut Draft<'_>, group: &GroupFacts) {
-    let desired: BTreeMap<&GrantId, &LotTerms> =
-        group.lots.iter().map(|lot| (&lot.granted.grant, lot)).collect();
-    let known: BTreeSet<GrantId> = draft
-        .account
-        .groups
-        .get(&group.group)
-        .map(|recorded| recorded.lots.clone())
-        .unwrap_or_default();
+/// Take back the group's lots that should not stand as they are. All lots that it has had.
+fn withdraw_lots(draft: &mut Draft<'_>, group: &GroupFacts) -> BTreeSet<GrantId> {
+    let recorded = draft.account.groups.get(&group.group);
+    let mut known = recorded.map(|recorded| recorded.lots.clone()).unwrap_or_default();
+    known.retain(|grant| {
+        let lot = draft.account.credits.lot(grant);
+        lot.is_some_and(|lot| lot.terms.group.as_ref() == Some(&group.group))
+    });
     for grant in &known {
-        let Some(lot) = draft
-            .account
-            .credits
-            .lot(grant)
-            .filter(|lot| lot.granted.is_positive())
-        else {
+        let lot = draft.account.credits.lot(grant);
+        let Some(lot) = lot.filter(|lot| lot.granted.is_positive()) else {
             continue;
         };
-        let stands = desired
-            .get(grant)
-            .is_some_and(|wanted| wanted.granted == lot.terms && wanted.effective_at == lot.effective_at);
-        if !stands {
+        let stands =
+            |wanted: &LotTerms| wanted.granted == lot.terms && wanted.effective_at == lot.effective_at;
+        if !group.lots.iter().any(stands) {
             let (original, effective_at) = (lot.terms.clone(), lot.effective_at);
             draft.record(
                 effective_at,
@@ -134,23 +157,23 @@ fn settle_lots(draft: &mut Draft<'_>, group: &GroupFacts) {
             );
         }
     }
+    known
+}
+
+/// Give the group's lots that are missing. All lots that it should have.
+fn grant_lots(draft: &mut Draft<'_>, group: &GroupFacts) -> BTreeSet<GrantId> {
+    let desired: BTreeMap<&GrantId, &LotTerms> =
+        group.lots.iter().map(|lot| (&lot.granted.grant, lot)).collect();
     for (grant, wanted) in &desired {
-        if draft
-            .account
-            .credits
-            .lot(grant)
-            .is_none_or(|lot| !lot.granted.is_positive())
-        {
+        let lot = draft.account.credits.lot(grant);
+        if lot.is_none_or(|lot| !lot.granted.is_positive()) {
             draft.record(
                 wanted.effective_at,
                 CreditsEvent::CreditsGranted(wanted.granted.clone()),
             );
         }
     }
-    let touched: BTreeSet<GrantId> = known.into_iter().chain(desired.into_keys().cloned()).collect();
-    for grant in &touched {
-        draft.reconcile(grant);
-    }
+    desired.into_keys().cloned().collect()
 }
 
 fn settle_subscription(draft: &mut Draft<'_>, group: &GroupFacts) {

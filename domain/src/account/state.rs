@@ -136,7 +136,10 @@ impl Account {
                     self.schedule_revenue(&invoice);
                 }
             }
-            AccountFact::Purchases(fact) => self.stand(Fact::Purchases(fact.clone()), event.effective_at),
+            AccountFact::Purchases(fact) => {
+                self.note_payer(fact, true);
+                self.stand(Fact::Purchases(fact.clone()), event.effective_at);
+            }
             AccountFact::PurchaseLife(life) => self.fold_purchase(life, event.effective_at),
             AccountFact::Invoices(fact) => {
                 self.stand(Fact::Invoices(fact.clone()), event.effective_at);
@@ -172,8 +175,9 @@ impl Account {
                 if let Some(group) = self.groups.get_mut(&e.original.group()) {
                     group.facts.remove(&e.original.natural_key());
                 }
-                if let Fact::Invoices(original) = &e.original {
-                    self.schedule_revenue(original.invoice());
+                match &e.original {
+                    Fact::Invoices(original) => self.schedule_revenue(original.invoice()),
+                    Fact::Purchases(original) => self.note_payer(original, false),
                 }
             }
         }

@@ -15,15 +15,15 @@ pub(super) fn lines(account: &AccountId, event: &PurchasesEvent) -> Option<Lines
     match event {
         PurchasesEvent::CashReceived(e) => Some(cash_received(account, e)),
         PurchasesEvent::PurchasePaid(e) => Some(purchase_paid(account, e)),
-        PurchasesEvent::RefundRecorded(e) => Some(refund_recorded(e)),
-        PurchasesEvent::RefundReversed(e) => Some(refund_recorded(e).negated()),
+        PurchasesEvent::RefundRecorded(e) => Some(refund_recorded(account, e)),
+        PurchasesEvent::RefundReversed(e) => Some(refund_recorded(account, e).negated()),
         PurchasesEvent::RefundPaid(e) => Some(refund_paid(e)),
         PurchasesEvent::RefundReturned(e) => Some(refund_paid(e).negated()),
         // Money moves by balance transactions alone; that a dispute exists moves none.
         PurchasesEvent::DisputeOpened(_) => None,
         PurchasesEvent::DisputeFundsWithdrawn(e) => Some(funds_withdrawn(e)),
         PurchasesEvent::DisputeFundsReinstated(e) => Some(funds_withdrawn(e).negated()),
-        PurchasesEvent::DisputeClosed(e) => Some(dispute_closed(e)),
+        PurchasesEvent::DisputeClosed(e) => Some(dispute_closed(account, e)),
     }
 }
 
@@ -55,12 +55,22 @@ fn purchase_paid(account: &AccountId, purchase: &PurchasePaid) -> Lines {
     lines
 }
 
+/// What money of a payment goes out of: contra-revenue, or the customer's cash where that had paid for nothing.
+fn given_from(account: &AccountId, contra: LedgerAccount, unapplied: bool) -> (LedgerAccount, &str) {
+    if unapplied {
+        (UnappliedCash, account.as_str())
+    } else {
+        (contra, "")
+    }
+}
+
 /// Rows 11 and 12, money: all of it contra-revenue, until the clawback moves the unused part to the lot.
-fn refund_recorded(refund: &Refund) -> Lines {
+fn refund_recorded(account: &AccountId, refund: &Refund) -> Lines {
     let mut lines = Lines::default();
     let commodity = refund.amount.currency.code();
     let (amount, tax) = (i128::from(refund.amount.minor), i128::from(refund.tax));
-    lines.debit(ContraRefunds, "", commodity, amount - tax);
+    let (from, key) = given_from(account, ContraRefunds, refund.unapplied);
+    lines.debit(from, key, commodity, amount - tax);
     lines.debit(TaxPayable, "", commodity, tax);
     lines.credit(RefundsPayable, &refund.refund, commodity, amount);
     lines
@@ -87,10 +97,11 @@ fn funds_withdrawn(funds: &DisputeFunds) -> Lines {
 }
 
 /// Row 16, money: what stays withdrawn is gone. Nothing is lost by a dispute that was won or dropped.
-fn dispute_closed(closed: &DisputeClosed) -> Lines {
+fn dispute_closed(account: &AccountId, closed: &DisputeClosed) -> Lines {
     let mut lines = Lines::default();
     let commodity = closed.lost.currency.code();
-    lines.debit(ContraDisputes, "", commodity, closed.lost.minor);
+    let (from, key) = given_from(account, ContraDisputes, closed.unapplied);
+    lines.debit(from, key, commodity, closed.lost.minor);
     lines.credit(DisputedFunds, &closed.dispute, commodity, closed.lost.minor);
     lines
 }

@@ -61,7 +61,7 @@ pub struct RefundPurchase {
     pub refund: String,
     /// How much, tax included.
     pub amount: Money,
-    /// Why or how, as the caller says.
+    /// Why, as the caller says.
     pub reason: Option<String>,
     /// The caller's own note.
     pub reference: Option<String>,

@@ -44,9 +44,12 @@ pub struct CashReceived {
     /// Which way it came.
     #[serde(default, skip_serializing_if = "Channel::is_stripe")]
     pub channel: Channel,
+    /// The purchase begun at Tallybook that its payer says it is for; whether it pays that one is judged by the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<PaymentId>,
 }
 
-/// A credit pack was paid (`purchase:<payment>`).
+/// A credit pack was paid (`purchase:<purchase>`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurchasePaid {
     /// The payment.
@@ -65,6 +68,16 @@ pub struct PurchasePaid {
     /// The catalog's pack, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<String>,
+    /// The purchase it pays, where that was begun at Tallybook and paid through Stripe; else it has the payment's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<PaymentId>,
+}
+
+impl PurchasePaid {
+    /// The purchase it pays: one begun at Tallybook, or what the payment itself is.
+    pub fn paid_purchase(&self) -> &PaymentId {
+        self.purchase.as_ref().unwrap_or(&self.payment)
+    }
 }
 
 /// A refund (`refund:<re>`), or that it failed (`refund-failed:<re>`).
@@ -79,6 +92,20 @@ pub struct Refund {
     /// The tax in it, by cumulative share over the payment's refunds: never more tax than was charged.
     #[serde(default)]
     pub tax: i64,
+    /// Whether it gives back cash that paid for nothing here: then no revenue is given up by it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unapplied: bool,
+    /// Why, as the caller says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A refund's money, out (`refund-paid:<re>`) or back (`refund-returned:<re>`).
@@ -145,4 +172,7 @@ pub struct DisputeClosed {
     pub outcome: DisputeOutcome,
     /// What stays withdrawn (withdrawn less reinstated) and is lost by it; zero unless lost.
     pub lost: Money,
+    /// Whether the payment had paid for nothing here: then what is lost is the customer's unapplied cash.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unapplied: bool,
 }

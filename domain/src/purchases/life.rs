@@ -1,12 +1,17 @@
 //! The life of a purchase that Tallybook drives, up to its payment. What was paid and given back are facts of the family
 //! of payments, the same as Stripe's, so that the same rules claim credits back.
 
+use std::collections::BTreeSet;
+
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::event::PurchasePaid;
 use crate::aggregate::Timestamp;
 use crate::calendar::Interval;
+use crate::credits::{CreditsGranted, GrantSource};
 use crate::event_family::event_family;
-use crate::identity::{PaymentId, UnitCode};
+use crate::identity::{GrantId, GroupId, PaymentId, UnitCode};
 use crate::money::Money;
 use crate::quantity::Units;
 
@@ -72,6 +77,9 @@ pub struct PurchaseState {
     pub failed: Option<Stopped>,
     /// That it was given up.
     pub cancelled: Option<Stopped>,
+    /// The payment through Stripe that pays it.
+    #[serde(default)]
+    pub paid_by: Option<PaymentId>,
 }
 
 /// When and why it did not go on.
@@ -91,7 +99,48 @@ impl PurchaseState {
             started_at,
             failed: None,
             cancelled: None,
+            paid_by: None,
         }
+    }
+}
+
+impl PurchaseTerms {
+    /// What a payment of it says, and the lot it gives.
+    pub(crate) fn paid(
+        &self,
+        payment: &PaymentId,
+        paid_at: Timestamp,
+        zone: Tz,
+    ) -> (PurchasePaid, CreditsGranted) {
+        let grant = GrantId(format!("grant_{}", self.purchase));
+        let paid = PurchasePaid {
+            payment: payment.clone(),
+            grant: grant.clone(),
+            gross: self.due,
+            tax: self.tax,
+            units: self.units,
+            unit: self.unit.clone(),
+            pack: Some(self.pack.clone()),
+            purchase: (*payment != self.purchase).then(|| self.purchase.clone()),
+        };
+        let granted = CreditsGranted {
+            grant,
+            unit: self.unit.clone(),
+            units: self.units,
+            source: GrantSource::Paid,
+            cost: Some(Money::new(self.due.minor - self.tax, self.due.currency)),
+            priority: self.priority,
+            expires_at: self
+                .expires_after
+                .and_then(|validity| validity.after(paid_at, zone)),
+            purchase: Some(self.purchase.clone()),
+            invoice_line: None,
+            group: Some(GroupId(format!("pay:{payment}"))),
+            reference: self.reference.clone(),
+            scope: BTreeSet::new(),
+            rollover: None,
+        };
+        (paid, granted)
     }
 }
 

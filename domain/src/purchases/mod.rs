@@ -7,6 +7,8 @@ mod event;
 mod life;
 mod payment;
 mod refusal;
+mod tax;
+mod unapplied;
 
 pub use channel::Channel;
 pub(crate) use clawback::targets;
@@ -15,3 +17,6 @@ pub use event::*;
 pub use life::*;
 pub use payment::Payment;
 pub use refusal::PurchaseRefusal;
+pub use tax::TaxShares;
+pub(crate) use tax::share_tax;
+pub use unapplied::Unapplied;

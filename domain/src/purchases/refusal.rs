@@ -81,6 +81,12 @@ pub enum PurchaseRefusal {
     /// Stripe drives it: what happens to it is done there.
     #[error("purchase {0} is driven by Stripe: pay and refund it there")]
     ManagedByStripe(PaymentId),
+    /// It was paid through Stripe: what is given back is given back there.
+    #[error("it was paid through Stripe by {payment}: refund that there")]
+    PaidThroughStripe {
+        /// The payment.
+        payment: PaymentId,
+    },
 }
 
 impl PurchaseRefusal {
@@ -101,7 +107,7 @@ impl PurchaseRefusal {
             Self::NotPaid => "purchase_not_paid",
             Self::NotPositive => "amount_not_positive",
             Self::RefundExceedsPayment { .. } => "refund_exceeds_payment",
-            Self::ManagedByStripe(_) => "managed_by_stripe",
+            Self::ManagedByStripe(_) | Self::PaidThroughStripe { .. } => "managed_by_stripe",
         }
     }
 }

@@ -147,6 +147,7 @@ impl Payment {
             payment: self.id.clone(),
             amount: usd(self.gross),
             channel: Channel::Stripe,
+            purchase: None,
         });
         let paid = PurchasesEvent::PurchasePaid(PurchasePaid {
             payment: self.id.clone(),
@@ -156,6 +157,7 @@ impl Payment {
             units: self.units,
             unit: UnitCode::default(),
             pack: None,
+            purchase: None,
         });
         let mut facts = vec![(self.paid_at, cash), (self.paid_at, paid)];
         for (number, given) in self.refunds.iter().enumerate() {
@@ -178,6 +180,8 @@ impl Payment {
             payment: self.id.clone(),
             amount: usd(given.amount),
             tax: given.tax,
+            unapplied: false,
+            reason: None,
         };
         let money = RefundMoney {
             refund,
@@ -231,6 +235,7 @@ impl Payment {
                 payment: self.id.clone(),
                 outcome,
                 lost: usd(lost),
+                unapplied: false,
             };
             facts.push((closed_at, PurchasesEvent::DisputeClosed(closed)));
         }

@@ -460,6 +460,7 @@ impl Payment {
                 payment: payment.clone(),
                 amount: euro(self.gross),
                 channel: Channel::Stripe,
+                purchase: None,
             }),
             PurchasesEvent::PurchasePaid(PurchasePaid {
                 payment: payment.clone(),
@@ -469,6 +470,7 @@ impl Payment {
                 units: Units::from_micros(self.credits * 1_000_000),
                 unit: UnitCode::default(),
                 pack: Some("pack".to_owned()),
+                purchase: None,
             }),
         ];
         for (number, (amount, failed)) in self.refunded.iter().enumerate() {
@@ -477,6 +479,8 @@ impl Payment {
                 payment: payment.clone(),
                 amount: euro(*amount),
                 tax: 0,
+                unapplied: false,
+                reason: None,
             };
             let money = RefundMoney {
                 refund: refund.refund.clone(),
@@ -537,6 +541,7 @@ impl Payment {
                 payment: payment.clone(),
                 outcome,
                 lost: Money::new(lost, amount.currency),
+                unapplied: false,
             }));
         }
         events

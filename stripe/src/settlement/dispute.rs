@@ -83,6 +83,7 @@ fn settle_one(
             payment: id.clone(),
             outcome: closed,
             lost: Money::new(lost, paid.map_or(purse.currency(), |paid| paid.gross.currency)),
+            unapplied: false,
         };
         outcome.stand(
             PurchasesEvent::DisputeClosed(fact),

@@ -71,6 +71,12 @@ pub enum Waiting {
         /// What is wrong with it.
         reason: String,
     },
+    /// `metadata.purchase_id` can be the id of no purchase.
+    #[error("metadata.purchase_id {text:?} is no id of a purchase")]
+    UnreadablePurchase {
+        /// The text given.
+        text: String,
+    },
     /// A credit note whose invoice has not arrived.
     #[error("invoice {invoice} has not arrived")]
     AwaitingInvoice {
@@ -89,7 +95,7 @@ impl Waiting {
             Self::UnmappedPrice { price: id }
             | Self::UnknownPack { pack: id }
             | Self::AwaitingInvoice { invoice: id } => Some(id),
-            Self::UnreadableCredits { .. } | Self::Unbookable(_) => None,
+            Self::UnreadableCredits { .. } | Self::UnreadablePurchase { .. } | Self::Unbookable(_) => None,
         }
     }
 
@@ -99,6 +105,7 @@ impl Waiting {
             Self::UnmappedPrice { .. } => "unmapped_price",
             Self::UnknownPack { .. } => "unknown_pack",
             Self::UnreadableCredits { .. } => "credits_unreadable",
+            Self::UnreadablePurchase { .. } => "purchase_unreadable",
             Self::AwaitingInvoice { .. } => "awaiting_invoice",
             Self::Unbookable(_) => "unbookable",
         }

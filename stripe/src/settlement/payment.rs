@@ -114,6 +114,7 @@ fn settle(id: &PaymentId, payment: &Payment<'_, '_>, prices: &Prices) -> Derived
                     payment: id.clone(),
                     amount: paid.gross,
                     channel: Channel::Stripe,
+                    purchase: purchase::named(payment),
                 };
                 outcome.stand(PurchasesEvent::CashReceived(cash), paid.at);
             }

@@ -1,11 +1,11 @@
-//! What a payment bought: credits named in its metadata, or a pack of the catalog.
+//! What a payment bought: a purchase begun at Tallybook, credits named in its metadata, or a pack of the catalog.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::LotTerms;
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
-use tallybook_domain::identity::{GrantId, GroupId, PaymentId, UnitCode};
+use tallybook_domain::identity::{GrantId, GroupId, PaymentId, UnitCode, is_caller_id};
 use tallybook_domain::money::Money;
 use tallybook_domain::purchases::{PurchasePaid, PurchasesEvent};
 use tallybook_domain::quantity::Units;
@@ -16,7 +16,23 @@ use super::prices::Prices;
 
 type Metadata = BTreeMap<String, String>;
 
-/// The purchase and the lot it bought, or why it waits.
+/// The purchase begun at Tallybook that the payment says it pays. Any of its words may name it, and it counts before what
+/// they say of credits: what was agreed there is not sold a second time here.
+pub(super) fn named(payment: &Payment<'_, '_>) -> Option<PaymentId> {
+    named_text(payment)
+        .filter(|name| is_caller_id(name))
+        .map(PaymentId::from)
+}
+
+fn named_text<'p>(payment: &'p Payment<'_, '_>) -> Option<&'p str> {
+    if payment.is_of_invoice() {
+        return None;
+    }
+    let mut names = words(payment).into_iter().filter_map(|it| it.get("purchase_id"));
+    names.find(|name| !name.is_empty()).map(String::as_str)
+}
+
+/// The purchase and the lot it bought, or why it waits. What a purchase begun at Tallybook gives is for the account to say.
 pub(super) fn settle(
     id: &PaymentId,
     payment: &Payment<'_, '_>,
@@ -26,6 +42,14 @@ pub(super) fn settle(
     outcome: &mut Outcome,
 ) -> Option<LotTerms> {
     if payment.is_of_invoice() {
+        return None;
+    }
+    if let Some(name) = named_text(payment) {
+        if !is_caller_id(name) {
+            outcome.wait(Waiting::UnreadablePurchase {
+                text: name.to_owned(),
+            });
+        }
         return None;
     }
     let sold = match bought(payment, paid, prices)? {
@@ -44,6 +68,7 @@ pub(super) fn settle(
         units: sold.units,
         unit: sold.unit.clone(),
         pack: sold.pack,
+        purchase: None,
     };
     outcome.stand(PurchasesEvent::PurchasePaid(purchase), paid.at);
     Some(LotTerms {

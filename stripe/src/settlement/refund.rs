@@ -1,8 +1,7 @@
 //! Refunds: owed when accepted, paid when booked, both undone when they fail.
 
 use tallybook_domain::identity::PaymentId;
-use tallybook_domain::money::{Money, released};
-use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney};
+use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney, TaxShares};
 
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
@@ -22,13 +21,9 @@ pub(super) fn settle(
     }
     let mut refunds = payment.refunds.clone();
     refunds.sort_by_key(|it| (recorded_at(it), it.winner.id.as_str()));
-    let mut shares = TaxShares {
-        paid,
-        tax,
-        refunded: 0,
-    };
+    let mut shares = TaxShares::of(paid.map_or(0, |paid| paid.gross.minor), tax);
     for refund in refunds {
-        if let Err(unbookable) = settle_one(id, refund, &mut shares, outcome) {
+        if let Err(unbookable) = settle_one(id, refund, paid, &mut shares, outcome) {
             outcome.wait(unbookable);
         }
     }
@@ -37,12 +32,13 @@ pub(super) fn settle(
 fn settle_one(
     id: &PaymentId,
     refund: &History<'_, Refund>,
+    paid: Option<Paid>,
     shares: &mut TaxShares,
     outcome: &mut Outcome,
 ) -> Result<(), Unbookable> {
     let said = refund.winner;
     let purse = Purse::of(&said.currency)?;
-    if let Some(paid) = shares.paid.filter(|paid| paid.gross.currency != purse.currency()) {
+    if let Some(paid) = paid.filter(|paid| paid.gross.currency != purse.currency()) {
         return Err(Unbookable::ForeignCurrency {
             payment: paid.gross.currency,
             part: purse.currency(),
@@ -54,7 +50,9 @@ fn settle_one(
         refund: said.id.clone(),
         payment: id.clone(),
         amount,
-        tax: shares.next(amount, is_undone(said)),
+        tax: shares.next(amount.minor, is_undone(said)),
+        unapplied: false,
+        reason: None,
     };
     let money = RefundMoney {
         refund: said.id.clone(),
@@ -91,29 +89,4 @@ fn shows_money_out(refund: &Refund) -> bool {
 
 fn is_undone(refund: &Refund) -> bool {
     matches!(refund.status.as_str(), "failed" | "canceled")
-}
-
-/// Tax by cumulative share over the refunds that stand, in their canonical order: never more than was charged. One that
-/// failed takes and gives back its own share, and no part of the others'.
-struct TaxShares {
-    paid: Option<Paid>,
-    tax: i64,
-    refunded: i64,
-}
-
-impl TaxShares {
-    fn next(&mut self, amount: Money, undone: bool) -> i64 {
-        let Some(gross) = self.paid.map(|paid| paid.gross.minor).filter(|gross| *gross > 0) else {
-            return 0;
-        };
-        let share = |refunded: i64| released(self.tax, refunded.clamp(0, gross), gross);
-        if undone {
-            return share(amount.minor);
-        }
-        let before = self.refunded;
-        let after = before.saturating_add(amount.minor);
-        let tax = share(after) - share(before);
-        self.refunded = after;
-        tax
-    }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod invoices;
+mod named_purchases;
 mod owners;
 mod payments;
 mod plans;
@@ -13,7 +14,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tallybook_domain::account::{Account, AccountCommand, DatedFact, Settlement};
+use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, DatedFact, Settlement};
 use tallybook_domain::aggregate::Aggregate;
 use tallybook_domain::identity::AccountId;
 use tallybook_domain::postings;
@@ -66,19 +67,22 @@ struct Books {
 
 impl Books {
     fn settle(&mut self, id: &AccountId, snapshots: &[Snapshot]) {
-        let command = AccountCommand::Settle(Settlement {
+        let _ = self.run(AccountCommand::Settle(Settlement {
             account: id.clone(),
             customer: None,
             time_zone: chrono_tz::Tz::UTC,
             groups: settled(snapshots).into_iter().map(|it| it.facts).collect(),
-        });
+        }));
+    }
+
+    fn run(&mut self, command: AccountCommand) -> Result<(), AccountRefusal> {
         let at = chrono::DateTime::from_timestamp(2_000_000_000, 0).expect("in the calendar");
-        if let Ok(events) = self.account.decide(&command, at) {
-            for event in &events {
-                self.account.evolve(event);
-            }
-            self.events.extend(events);
+        let events = self.account.decide(&command, at)?;
+        for event in &events {
+            self.account.evolve(event);
         }
+        self.events.extend(events);
+        Ok(())
     }
 
     /// Nets by (natural key, account, sub-ledger key, commodity, date), zeros dropped.

@@ -2,6 +2,7 @@
 
 mod adjustments;
 mod bounds;
+mod cash_application;
 mod convergence;
 mod dunning;
 mod holds;
@@ -291,6 +292,7 @@ impl Payment {
             units,
             unit: unit.clone(),
             pack: None,
+            purchase: None,
         };
         let granted = CreditsGranted {
             grant,
@@ -311,6 +313,7 @@ impl Payment {
             payment,
             amount: usd(gross),
             channel: Channel::Stripe,
+            purchase: None,
         };
         Self {
             facts: vec![
@@ -360,6 +363,8 @@ fn refund_body(id: &str, minor: i64) -> Refund {
         payment: "pi_1".into(),
         amount: usd(minor),
         tax: 0,
+        unapplied: false,
+        reason: None,
     }
 }
 
@@ -387,5 +392,6 @@ pub(super) fn closed(dispute: &str, outcome: DisputeOutcome, lost: i64) -> Purch
         payment: "pi_1".into(),
         outcome,
         lost: usd(lost),
+        unapplied: false,
     })
 }

@@ -36,11 +36,11 @@ fn leads() -> Pack {
             min: 1,
             max: Some(500),
         }),
-        ..pack(usd(2000), 1)
+        ..credits_pack(usd(2000), 1)
     }
 }
 
-fn pack(price: Money, each: i64) -> Pack {
+pub(super) fn credits_pack(price: Money, each: i64) -> Pack {
     Pack {
         id: "leads".to_owned(),
         name: "Leads".to_owned(),
@@ -55,7 +55,7 @@ fn pack(price: Money, each: i64) -> Pack {
     }
 }
 
-fn start(pack: Pack, quantity: u64, tax: Option<Money>) -> AccountCommand {
+pub(super) fn start(pack: Pack, quantity: u64, tax: Option<Money>) -> AccountCommand {
     AccountCommand::Purchase(PurchaseCommand::Start(StartPurchase {
         purchase: "pur_1".into(),
         pack: pack.id.clone(),
@@ -76,11 +76,11 @@ fn pay_so_much(amount: Option<Money>) -> AccountCommand {
     }))
 }
 
-fn pay() -> AccountCommand {
+pub(super) fn pay() -> AccountCommand {
     pay_so_much(None)
 }
 
-fn refund(n: usize, amount: Money) -> AccountCommand {
+pub(super) fn refund(n: usize, amount: Money) -> AccountCommand {
     AccountCommand::Purchase(PurchaseCommand::Refund(RefundPurchase {
         purchase: "pur_1".into(),
         refund: format!("refund_{n}"),
@@ -101,19 +101,19 @@ fn fail() -> AccountCommand {
     AccountCommand::Purchase(PurchaseCommand::Fail(stop()))
 }
 
-fn cancel() -> AccountCommand {
+pub(super) fn cancel() -> AccountCommand {
     AccountCommand::Purchase(PurchaseCommand::Cancel(stop()))
 }
 
 /// A world in which so many of a pack were bought and paid.
-fn bought(pack: Pack, quantity: u64, tax: Option<Money>) -> World {
+pub(super) fn bought(pack: Pack, quantity: u64, tax: Option<Money>) -> World {
     let mut world = World::new();
     world.run(start(pack, quantity, tax), day(1)).expect("sold");
     world.run(pay(), day(1)).expect("paid");
     world
 }
 
-fn refused(world: &mut World, command: AccountCommand, n: i64) -> PurchaseRefusal {
+pub(super) fn refused(world: &mut World, command: AccountCommand, n: i64) -> PurchaseRefusal {
     match world.run(command, day(n)) {
         Err(AccountRefusal::Purchase(refusal)) => refusal,
         other => panic!("not refused by the purchase: {other:?}"),
@@ -228,7 +228,7 @@ fn a_payment_made_earlier_is_dated_when_it_was_made() {
 
 #[test]
 fn case_18_a_refund_after_use_is_debt_and_three_thirds_are_the_whole() {
-    let mut world = bought(pack(usd(10_000), 100), 1, None);
+    let mut world = bought(credits_pack(usd(10_000), 100), 1, None);
     world.run(debit("d", 100), day(2)).expect("all of it");
     for (n, amount) in [3334, 3333, 3333].into_iter().enumerate() {
         world.run(refund(n, usd(amount)), day(3)).expect("of the whole");
@@ -254,7 +254,7 @@ fn case_18_a_refund_after_use_is_debt_and_three_thirds_are_the_whole() {
 
 #[test]
 fn case_18_a_part_of_an_unused_pack_claims_its_share_back() {
-    let mut world = bought(pack(usd(10_000), 100), 1, None);
+    let mut world = bought(credits_pack(usd(10_000), 100), 1, None);
     world.run(debit("d", 30), day(2)).expect("a part");
     world.run(refund(1, usd(5000)), day(3)).expect("half");
     assert_eq!(
@@ -307,7 +307,7 @@ fn case_41_a_yen_has_no_cents_and_a_dinar_has_a_thousand_fils() {
         let currency: Currency = code.parse().expect("known");
         assert_eq!(currency.iso_exponent(), exponent);
         let price = Money::new(price, currency);
-        let mut world = bought(pack(price, 10), 3, None);
+        let mut world = bought(credits_pack(price, 10), 3, None);
         let due = Money::new(3 * price.minor, currency);
         assert_eq!(
             due.to_string(),
@@ -389,7 +389,7 @@ proptest! {
         tax in 0..20_000_i64,
         parts in prop::collection::vec(1..9_000_i64, 1..12),
     ) {
-        let mut world = bought(pack(usd(net), 7), 1, Some(usd(tax)));
+        let mut world = bought(credits_pack(usd(net), 7), 1, Some(usd(tax)));
         let mut left = net + tax;
         for (n, part) in parts.into_iter().chain([i64::MAX]).enumerate() {
             let amount = part.min(left);
