@@ -22,6 +22,7 @@ mod http;
 mod inbox;
 mod intake;
 mod partition;
+mod payers;
 mod repo;
 mod settle;
 mod trials;

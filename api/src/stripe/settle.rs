@@ -7,10 +7,11 @@ use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, Settlement};
+use tallybook_domain::account::{Account, AccountCommand, AccountEvent, AccountRefusal, Settlement};
 use tallybook_domain::catalog::Catalog;
 use tallybook_domain::claim::{Claim, ClaimKind};
-use tallybook_domain::identity::{AccountId, StreamId, TenantId};
+use tallybook_domain::identity::{AccountId, GroupId, StreamId, TenantId};
+use tallybook_domain::purchases::Unapplied;
 use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
 use tallybook_stripe::object::Object;
 use tallybook_stripe::settlement::{
@@ -21,7 +22,7 @@ use super::inbox::Inbox;
 use super::partition::Partition;
 use super::repo::queue;
 use super::repo::settlement::{self as repo, Mark, Read};
-use super::trials;
+use super::{payers, trials};
 use crate::test_clocks::PresentError;
 
 /// How often a settlement starts over because its component grew while it waited for its locks.
@@ -233,6 +234,8 @@ impl Inbox {
             self.wake.notify_one();
         }
 
+        payers::lock(connection, partition, &owner, &derived).await?;
+
         let candidates = candidate_groups(&reading.ids, &derived);
         let places = repo::places(connection, partition, &candidates).await?;
         let link =
@@ -259,7 +262,15 @@ impl Inbox {
             if !standing.iter().all(is_noted) {
                 repo::intend(&self.pool, partition, &standing, settlement.account.as_str()).await?;
             }
-            self.execute(partition, settlement, reading).await?;
+            let account = settlement.account.clone();
+            let own: Vec<GroupId> = settlement.groups.iter().map(|it| it.group.clone()).collect();
+            let events = self.execute(partition, settlement, reading).await?;
+            if self
+                .requeue_judged(connection, &partition.tenant, &account, &events, &own)
+                .await?
+            {
+                self.wake.notify_one();
+            }
         }
 
         if let (Some(customer), Some(account)) = (customer, &of_customer)
@@ -268,7 +279,8 @@ impl Inbox {
         {
             self.wake.notify_one();
         }
-        let (mark, settled) = verdict(&owner, &derived);
+        let unapplied = self.unapplied(partition, &owner, &derived).await?;
+        let (mark, settled) = verdict(&owner, &derived, unapplied.as_ref());
         repo::mark(connection, partition, &reading.read, &mark.as_mark()).await?;
         let account = match &owner {
             Owner::Account(account) => Some(account.as_str()),
@@ -284,7 +296,7 @@ impl Inbox {
         partition: &Partition,
         settlement: Settlement,
         reading: &Reading,
-    ) -> Result<(), SettleError> {
+    ) -> Result<Vec<AccountEvent>, SettleError> {
         let stream = StreamId::account(&partition.tenant, &settlement.account);
         let hash = digest(&settlement, reading);
         let envelope = Envelope {
@@ -296,7 +308,8 @@ impl Inbox {
         };
         let command = AccountCommand::Settle(settlement);
         match self.journal.execute::<Account>(&stream, command, envelope).await {
-            Ok(_) | Err(ExecuteError::Refused(AccountRefusal::NoChange)) => Ok(()),
+            Ok(executed) => Ok(executed.events),
+            Err(ExecuteError::Refused(AccountRefusal::NoChange)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
     }
@@ -332,7 +345,7 @@ impl Verdict {
     }
 }
 
-fn verdict(owner: &Owner, derived: &[Derived]) -> (Verdict, Settled) {
+fn verdict(owner: &Owner, derived: &[Derived], unapplied: Option<&Unapplied>) -> (Verdict, Settled) {
     let parked = |reason, detail: String, waits_for| {
         let verdict = Verdict {
             status: "parked",
@@ -352,6 +365,9 @@ fn verdict(owner: &Owner, derived: &[Derived]) -> (Verdict, Settled) {
             if let Some(waiting) = derived.iter().find_map(|it| it.waiting.as_ref()) {
                 let waits_for = waiting.waits_for().map(str::to_owned);
                 return parked(waiting.code(), waiting.to_string(), waits_for);
+            }
+            if let Some(unapplied) = unapplied {
+                return parked(unapplied.code(), unapplied.to_string(), None);
             }
             let verdict = Verdict {
                 status: "settled",

@@ -11,6 +11,7 @@ mod kill;
 mod ledger;
 mod plan_races;
 mod replaying;
+mod stripe_purchases;
 mod success_page;
 mod tampering;
 mod two_servers;

@@ -33,6 +33,7 @@ impl From<PurchaseRefusal> for Problem {
             R::PaidInFuture { now } => problem.with("field", "paid_at").with("now", json(Instant(now))),
             R::Paid { paid_at } => problem.with("paid_at", json(Instant(paid_at))),
             R::Cancelled { cancelled_at } => problem.with("cancelled_at", json(Instant(cancelled_at))),
+            R::PaidThroughStripe { payment } => problem.with("payment", payment.as_str()),
             R::NotPaid => problem,
             R::NotPositive => problem.with("field", "amount"),
             R::RefundExceedsPayment { refundable, given } => problem
@@ -52,7 +53,8 @@ pub(super) fn status_of(refusal: &PurchaseRefusal) -> StatusCode {
         | R::Cancelled { .. }
         | R::NotPaid
         | R::RefundExceedsPayment { .. }
-        | R::ManagedByStripe(_) => StatusCode::CONFLICT,
+        | R::ManagedByStripe(_)
+        | R::PaidThroughStripe { .. } => StatusCode::CONFLICT,
         R::QuantityOutOfRange { .. }
         | R::TooLarge
         | R::TaxOutOfRange

@@ -139,6 +139,31 @@ pub(in crate::stripe) async fn requeue_objects(
     Ok(done.rows_affected())
 }
 
+/// Queue what is settled with a group, of this status and, if any are given, one of these reasons.
+pub(in crate::stripe) async fn requeue_group_of_status(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    group: &str,
+    status: &str,
+    reasons: Option<&[String]>,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from stripe_objects o
+           where o.tenant = $1 and o.group_id = $2
+             and d.tenant = $1 and d.stripe_account = o.stripe_account and d.livemode = o.livemode
+             and d.object_id = o.object_id and d.snapshot is not null
+             and d.status = $3 and ($4::text[] is null or d.reason = any ($4))"#,
+        tenant.as_str(),
+        group,
+        status,
+        reasons,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Tenants with an inbox, and the catalog version their invoices were last queued for.
 pub(in crate::stripe) async fn catalog_versions(pool: &PgPool) -> sqlx::Result<Vec<(String, i64)>> {
     let rows = sqlx::query!(

@@ -31,6 +31,8 @@ pub(in crate::http::accounts) struct PurchaseBody {
     tax_refunded: MoneyBody,
     refundable: MoneyBody,
     grant: Option<String>,
+    /// Stripe's id of the payment, where it came through Stripe.
+    payment: Option<String>,
     channel: Option<&'static str>,
     method: Option<String>,
     /// The caller's note on the payment.
@@ -44,11 +46,8 @@ pub(in crate::http::accounts) struct PurchaseBody {
 
 /// Every purchase an account has, by id.
 pub(super) fn ids_of(account: &Account) -> BTreeSet<PaymentId> {
-    let paid = account
-        .groups()
-        .keys()
-        .filter_map(|group| group.as_str().strip_prefix("pay:"))
-        .map(PaymentId::from);
+    let payments = account.groups().values().filter_map(Payment::of);
+    let paid = payments.map(|payment| payment.bought.paid_purchase().clone());
     let driven = account.purchases().map(|(id, _)| id.clone());
     paid.chain(driven).collect()
 }
@@ -57,6 +56,7 @@ impl PurchaseBody {
     /// None if there is no such purchase; a payment that bought no credits is none.
     pub(super) fn of(account: &Account, id: &PaymentId) -> Option<Self> {
         let (state, payment) = (account.purchase(id), account.payment(id));
+        let payment = payment.filter(|payment| payment.bought.paid_purchase() == id);
         let terms = state.map(|state| &state.terms);
         let bought = payment.as_ref().map(|payment| payment.bought);
         let amount = bought
@@ -98,6 +98,10 @@ impl PurchaseBody {
                 .as_ref()
                 .map_or(of_currency(0), |payment| MoneyBody(payment.refundable())),
             grant: bought.map(|bought| bought.grant.to_string()),
+            payment: payment
+                .as_ref()
+                .filter(|payment| payment.channel == Some(&Channel::Stripe))
+                .map(|payment| payment.bought.payment.to_string()),
             channel: payment
                 .as_ref()
                 .and_then(|payment| payment.channel)

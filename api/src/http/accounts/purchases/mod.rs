@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand};
 use tallybook_domain::catalog::Catalog;
-use tallybook_domain::identity::PaymentId;
+use tallybook_domain::identity::{AccountId, PaymentId};
 use tallybook_domain::purchases::{
     PayPurchase, PurchaseCommand, RefundPurchase, StartPurchase, StopPurchase,
 };
@@ -192,6 +192,11 @@ async fn execute<R: RequiredRole>(
         )
         .await?;
     let body = PurchaseAnswer::of(&executed, purchase).ok_or_else(Problem::internal)?;
+    let account = AccountId::from(ids.id("account")?);
+    let judged = state
+        .stripe
+        .purchase_moved(&write.caller.tenant, &account, &executed.events);
+    judged.await?;
     Ok(answer(status, &executed, &body))
 }
 
