@@ -9,6 +9,7 @@ mod decide;
 mod draft;
 mod dues;
 mod event;
+mod happened;
 mod holds;
 mod invoices;
 mod movements;

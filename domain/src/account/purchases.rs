@@ -4,6 +4,7 @@
 use super::cash_application;
 use super::decide::check_capacity;
 use super::draft::Draft;
+use super::happened;
 use super::refusal::AccountRefusal;
 use super::settle::settle_payments;
 use super::state::Account;
@@ -85,10 +86,9 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
         }
         .into());
     }
-    let paid_at = command.paid_at.unwrap_or(draft.at);
-    if paid_at > draft.at {
-        return Err(PurchaseRefusal::PaidInFuture { now: draft.at }.into());
-    }
+    let now = draft.at;
+    let paid_at = happened::dated(command.paid_at, now)
+        .map_err(|latest| PurchaseRefusal::PaidInFuture { now, latest })?;
     check_capacity(&draft.account, terms.units)?;
     let (paid, granted) = terms.paid(&terms.purchase, paid_at, draft.account.time_zone);
     let cash = CashReceived {

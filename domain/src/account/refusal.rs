@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::aggregate::Refusal;
 use crate::entitlements::EntitlementRefusal;
-use crate::identity::{DebitId, GrantId, HoldId, TopUpId};
+use crate::identity::{DebitId, GrantId, HoldId, TestClockId, TopUpId};
 use crate::purchases::PurchaseRefusal;
 use crate::quantity::Units;
 use crate::subscriptions::SubscriptionRefusal;
@@ -144,6 +144,14 @@ pub enum AccountRefusal {
     /// Credits can't be moved to where they are.
     #[error("an account cannot transfer credits to itself")]
     TransferToItself,
+    /// The two accounts live by different clocks: a lot's end would be another instant on the other side.
+    #[error("the accounts live by different test clocks")]
+    TestClocksDiffer {
+        /// The giver's; the server's if none.
+        from: Option<TestClockId>,
+        /// The receiver's.
+        to: Option<TestClockId>,
+    },
     /// The account moved on while the transfer was put together; the same again may succeed.
     #[error("the account's credits changed meanwhile")]
     TransferOutdated,
@@ -180,6 +188,7 @@ impl Refusal for AccountRefusal {
             Self::TopUpNotFound(_) => "top_up_not_found",
             Self::TopUpEnded { .. } => "top_up_ended",
             Self::TransferToItself => "transfer_to_itself",
+            Self::TestClocksDiffer { .. } => "test_clocks_differ",
             Self::TransferOutdated => "transfer_outdated",
             Self::Unbookable(_) => "unbookable",
         }

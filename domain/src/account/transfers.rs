@@ -7,7 +7,7 @@ use super::state::Account;
 use crate::Timestamp;
 use crate::credits::transfer::drawn;
 use crate::credits::{CreditsEvent, CreditsTransferredIn, CreditsTransferredOut, ReceivedLot};
-use crate::identity::{AccountId, TransferId, UnitCode};
+use crate::identity::{AccountId, TestClockId, TransferId, UnitCode};
 use crate::quantity::Units;
 
 /// Give credits to another account.
@@ -34,6 +34,8 @@ pub struct TransferIn {
     pub transfer: TransferId,
     /// The account they come from.
     pub from: AccountId,
+    /// The test clock that account lives by; the server's if none.
+    pub test_clock: Option<TestClockId>,
     /// The kind of credit.
     pub unit: UnitCode,
     /// The lots.
@@ -57,6 +59,7 @@ impl Account {
         Ok(TransferIn {
             transfer: command.transfer.clone(),
             from,
+            test_clock: self.test_clock.clone(),
             unit: command.unit.clone(),
             grants: out.received(&then.credits),
             reference: command.reference.clone(),
@@ -94,6 +97,12 @@ pub(super) fn give(draft: &mut Draft<'_>, command: &TransferOut) -> Result<(), A
 
 /// The half of the account that gets.
 pub(super) fn take(draft: &mut Draft<'_>, command: &TransferIn) -> Result<(), AccountRefusal> {
+    if draft.account.test_clock != command.test_clock {
+        return Err(AccountRefusal::TestClocksDiffer {
+            from: command.test_clock.clone(),
+            to: draft.account.test_clock.clone(),
+        });
+    }
     let units: Units = command.grants.iter().map(|received| received.granted.units).sum();
     check_capacity(&draft.account, units)?;
     let known = |received: &&ReceivedLot| draft.account.credits.lot(&received.granted.grant).is_some();
@@ -109,7 +118,7 @@ pub(super) fn take(draft: &mut Draft<'_>, command: &TransferIn) -> Result<(), Ac
         reference: command.reference.clone(),
     };
     draft.record(draft.at, CreditsEvent::CreditsTransferredIn(event));
-    // The receiver's clock may be ahead of the giver's: what ended meanwhile expires at once.
+    // The receiver's stream may be ahead of the giver's: what ended meanwhile expires at once.
     draft.write_due();
     Ok(())
 }

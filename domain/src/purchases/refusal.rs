@@ -47,10 +47,12 @@ pub enum PurchaseRefusal {
         given: Money,
     },
     /// The payment is said to be of a time to come.
-    #[error("paid_at is later than now, {now}")]
+    #[error("paid_at is to come: it is {now} now, and {latest} the latest that can be said")]
     PaidInFuture {
         /// The instant of judgement.
         now: Timestamp,
+        /// The latest instant that counts as now.
+        latest: Timestamp,
     },
     /// It is paid.
     #[error("it was paid at {paid_at}")]

@@ -64,7 +64,7 @@ pub(super) async fn transfer(
         let giver = AccountId::from(ids.id("account")?);
         let taken = giving
             .promise(&out, envelope.at)
-            .unwrap_or_else(|_| nothing(&out, giver));
+            .unwrap_or_else(|_| nothing(&out, giver, &giving));
         out.promised.clone_from(&taken.grants);
         let mut unit = Together::new(envelope);
         let slot = unit.add::<Account>(&from, AccountCommand::TransferOut(out.clone()));
@@ -85,10 +85,11 @@ pub(super) async fn transfer(
 }
 
 /// The other half of a transfer that this account refuses by now.
-fn nothing(out: &TransferOut, from: AccountId) -> TransferIn {
+fn nothing(out: &TransferOut, from: AccountId, giving: &Account) -> TransferIn {
     TransferIn {
         transfer: out.transfer.clone(),
         from,
+        test_clock: giving.test_clock().cloned(),
         unit: out.unit.clone(),
         grants: Vec::new(),
         reference: None,

@@ -203,6 +203,9 @@ impl From<AccountRefusal> for Problem {
                 .with("top_up", top_up.as_str())
                 .with("ended_at", json(Instant(ended_at))),
             AccountRefusal::TransferToItself => named(problem, "to"),
+            AccountRefusal::TestClocksDiffer { from, to } => problem
+                .with("from_test_clock", json(from))
+                .with("to_test_clock", json(to)),
             AccountRefusal::TransferOutdated => problem.retry_after(1),
             AccountRefusal::AccountNotFound
             | AccountRefusal::AccountExists
@@ -236,6 +239,7 @@ fn status_of(refusal: &AccountRefusal) -> StatusCode {
         | AccountRefusal::OverdraftSettled { .. }
         | AccountRefusal::HoldEnded { .. }
         | AccountRefusal::TopUpEnded { .. }
+        | AccountRefusal::TestClocksDiffer { .. }
         | AccountRefusal::CaptureExceedsHold { .. } => StatusCode::CONFLICT,
         AccountRefusal::NotPositive
         | AccountRefusal::TooManyCredits

@@ -30,7 +30,10 @@ impl From<PurchaseRefusal> for Problem {
             R::AmountMismatch { due, given } => problem
                 .with("due", json(MoneyBody(due)))
                 .with("given", json(MoneyBody(given))),
-            R::PaidInFuture { now } => problem.with("field", "paid_at").with("now", json(Instant(now))),
+            R::PaidInFuture { now, latest } => problem
+                .with("field", "paid_at")
+                .with("now", json(Instant(now)))
+                .with("latest", json(Instant(latest))),
             R::Paid { paid_at } => problem.with("paid_at", json(Instant(paid_at))),
             R::Cancelled { cancelled_at } => problem.with("cancelled_at", json(Instant(cancelled_at))),
             R::PaidThroughStripe { payment } => problem.with("payment", payment.as_str()),

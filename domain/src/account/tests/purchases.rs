@@ -196,6 +196,41 @@ fn case_13_what_was_cancelled_is_not_paid() {
 }
 
 #[test]
+fn case_39_a_payment_is_not_of_a_time_to_come_but_a_callers_clock_may_be_five_minutes_ahead() {
+    let pay = |paid_at| {
+        AccountCommand::Purchase(PurchaseCommand::Pay(PayPurchase {
+            purchase: "pur_1".into(),
+            amount: Some(usd(9000)),
+            paid_at: Some(paid_at),
+            method: None,
+            reference: None,
+        }))
+    };
+    let mut world = World::new();
+    world.run(start(leads(), 5, None), day(40)).expect("sold");
+    let (now, latest) = (day(50), day(50) + chrono::TimeDelta::minutes(5));
+    for beyond in [
+        latest + chrono::TimeDelta::microseconds(1),
+        day(51),
+        Timestamp::MAX_UTC,
+    ] {
+        assert_eq!(
+            refused(&mut world, pay(beyond), 50),
+            PurchaseRefusal::PaidInFuture { now, latest }
+        );
+    }
+    world
+        .run(pay(latest), now)
+        .expect("within what a clock may be ahead");
+    let lot = world.lot("grant_pur_1");
+    assert_eq!(
+        (lot.effective_at, lot.available),
+        (now, lot.terms.units),
+        "it counts as now: what was paid can be spent at once"
+    );
+}
+
+#[test]
 fn a_payment_made_earlier_is_dated_when_it_was_made() {
     let mut world = World::new();
     let month = Interval::Months(std::num::NonZeroU32::MIN);
@@ -213,10 +248,6 @@ fn a_payment_made_earlier_is_dated_when_it_was_made() {
             reference: None,
         }))
     };
-    assert_eq!(
-        refused(&mut world, paid(day(51)), 50),
-        PurchaseRefusal::PaidInFuture { now: day(50) }
-    );
     world.run(paid(day(30)), day(50)).expect("paid before");
     let lot = world.lot("grant_pur_1");
     assert_eq!(

@@ -128,6 +128,42 @@ fn what_is_not_spendable_is_not_moved_and_nothing_goes_half() {
     assert_eq!(pair.from.lot("g").moved, Units::ZERO);
 }
 
+/// A new account that lives by a test clock, or by the server's.
+fn living_by(account: &str, clock: Option<&str>) -> World {
+    let mut world = World::empty();
+    let open = OpenAccount {
+        account: account.into(),
+        external_id: None,
+        stripe_customer: None,
+        time_zone: chrono_tz::Tz::UTC,
+        test_clock: clock.map(Into::into),
+    };
+    world.run(AccountCommand::Open(open), day(0)).unwrap();
+    world
+}
+
+#[test]
+fn accounts_on_different_test_clocks_do_not_transfer_to_each_other() {
+    let (one, other) = (Some("clock_1"), Some("clock_2"));
+    for (from, to) in [(one, None), (None, one), (one, other), (one, one)] {
+        let mut pair = Pair {
+            from: living_by("from", from),
+            to: living_by("to", to),
+        };
+        pair.from
+            .run(AccountCommand::Grant(paid("g", 3_000, 1_000)), day(1))
+            .unwrap();
+        let transferred = pair.transfer("t", 1, day(2));
+        if from == to {
+            assert_eq!(transferred, Ok(()));
+        } else {
+            let (from, to) = (from.map(Into::into), to.map(Into::into));
+            assert_eq!(transferred, Err(AccountRefusal::TestClocksDiffer { from, to }));
+            assert_eq!(pair.from.lot("g").moved, Units::ZERO);
+        }
+    }
+}
+
 #[test]
 fn an_account_does_not_transfer_to_itself() {
     let mut world = World::named("to");
