@@ -227,3 +227,120 @@ async fn a_statement_ties_to_the_balance_at_both_ends_and_line_by_line_however_i
     );
     server.stop().await;
 }
+
+/// A server with three plans of one family, one of them with a trial, one with a trial that needs a card, one without; and
+/// two accounts.
+async fn offers() -> (Server, Client) {
+    let server = Server::on(testing::fresh_database().await, Clock::manual(noon())).await;
+    let client = server.tenant("t", Role::Admin).await;
+    for (plan, trial) in [
+        ("basic", json!({"days": 7, "at_end": {"action": "cancel"}})),
+        (
+            "pro",
+            json!({"days": 7, "card_required": true, "at_end": {"action": "convert"}}),
+        ),
+        ("plain", Value::Null),
+    ] {
+        let price = json!({"currency": "usd", "kind": "flat", "amount": 1000});
+        let mut terms = json!({"name": plan, "family": "all", "price": price});
+        if !trial.is_null() {
+            terms["trial"] = trial;
+        }
+        client
+            .put(&format!("/v1/catalog/plans/{plan}"), terms)
+            .await
+            .accepted(200);
+    }
+    client.account_with("first", 0).await;
+    client.account_with("second", 0).await;
+    (server, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_trial_is_not_given_is_told_by_rule_earlier_trial_and_claim_or_that_it_would_be() {
+    let (server, client) = offers().await;
+    let reader = server.key("t", Role::Read).await;
+    let ask = async |account: &str, query: &str| {
+        let path = format!("/v1/accounts/{account}/explain?question=trial&{query}");
+        reader.get(&path).await.accepted(200)
+    };
+    let would = ask("first", "plan=basic&fingerprint=card-1").await;
+    assert_eq!(
+        (
+            &would["allowed"],
+            &would["code"],
+            &would["reasons"],
+            &would["family"]
+        ),
+        (&json!(true), &Value::Null, &json!([]), &json!("all"))
+    );
+
+    let order = json!({"id": "s", "plan": "basic", "fingerprints": ["card-1"]});
+    client
+        .post("/v1/accounts/first/trials", order)
+        .await
+        .accepted(201);
+    server.clock.set(noon() + Duration::days(9));
+    let used = ask("first", "plan=pro").await;
+    let rules: Vec<_> = used["reasons"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|reason| json!([reason["rule"], reason["code"]]))
+        .collect();
+    assert_eq!(
+        (&used["allowed"], &used["code"], rules),
+        (
+            &json!(false),
+            &json!("trial_used"),
+            vec![
+                json!(["once_per_account_and_family", "trial_used"]),
+                json!(["card_required", "payment_method_required"])
+            ]
+        )
+    );
+    let refused = client.post("/v1/accounts/first/trials", json!({"plan": "pro"}));
+    refused.await.refused(409, "trial_used");
+    let earlier = &used["reasons"][0]["earlier_trial"];
+    assert_eq!(
+        (&earlier["subscription"], &earlier["plan"], &earlier["started_at"]),
+        (&json!("s"), &json!("basic"), &json!("2026-03-01T12:00:00Z"))
+    );
+    let first = &earlier["events"][0];
+    let stream = reader
+        .get("/v1/accounts/first/events?limit=200")
+        .await
+        .accepted(200);
+    let told = stream["data"].as_array().expect("a list").iter();
+    let started = told.clone().find(|event| event["type"] == "TrialStarted");
+    assert_eq!(
+        (&first["type"], &first["sequence"]),
+        (&json!("TrialStarted"), &started.expect("it started")["sequence"])
+    );
+
+    let taken = ask("second", "plan=pro&card_on_file=true&fingerprint=card-1").await;
+    let reason = &taken["reasons"][0];
+    assert_eq!(
+        (
+            &reason["rule"],
+            &reason["claim"]["kind"],
+            &reason["claim"]["taken_at"]
+        ),
+        (
+            &json!("once_per_fingerprint"),
+            &json!("trial-fingerprint"),
+            &json!("2026-03-01T12:00:00Z")
+        )
+    );
+    let text = taken.to_string();
+    assert!(!text.contains("card-1") && !text.contains("first"), "{text}");
+    assert_eq!(ask("second", "plan=plain").await["code"], "trial_not_offered");
+    for (query, field) in [
+        ("question=weather", "question"),
+        ("question=trial", "plan"),
+        ("question=trial&plan=pro&card_on_file=perhaps", "card_on_file"),
+    ] {
+        let refused = reader.get(&format!("/v1/accounts/first/explain?{query}")).await;
+        assert_eq!(refused.refused(422, "invalid_field")["field"], field, "{query}");
+    }
+}

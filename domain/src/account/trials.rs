@@ -50,11 +50,12 @@ pub(super) fn start(
     let days = std::num::NonZeroU32::new(terms.days).ok_or_else(|| SubscriptionRefusal::TrialNotOffered {
         plan: terms.plan.clone(),
     })?;
-    if order.override_reason.is_none() {
-        check_eligible(&draft.account, terms)?;
-    }
-    if terms.card_required && !run.contract.card_on_file {
-        return Err(SubscriptionRefusal::PaymentMethodRequired.into());
+    let overridden = |obstacle: &SubscriptionRefusal| {
+        order.override_reason.is_some() && matches!(obstacle, SubscriptionRefusal::TrialUsed { .. })
+    };
+    let obstacles = draft.account.trial_obstacles(terms, run.contract.card_on_file);
+    if let Some(obstacle) = obstacles.into_iter().find(|obstacle| !overridden(obstacle)) {
+        return Err(obstacle.into());
     }
     let ends_at = Interval::Days(days)
         .after(now, draft.account.time_zone)
@@ -100,8 +101,19 @@ pub(super) fn start(
     Ok(())
 }
 
+impl Account {
+    /// What of this account stands against a trial on these terms, in the order it is judged.
+    pub fn trial_obstacles(&self, terms: &TrialTerms, card_on_file: bool) -> Vec<SubscriptionRefusal> {
+        let card = terms.card_required && !card_on_file;
+        earlier_trial(self, terms)
+            .into_iter()
+            .chain(card.then_some(SubscriptionRefusal::PaymentMethodRequired))
+            .collect()
+    }
+}
+
 /// One trial per account and family of plans. A trial that Stripe drove is known by the plans of its subscription.
-fn check_eligible(account: &Account, terms: &TrialTerms) -> Result<(), SubscriptionRefusal> {
+fn earlier_trial(account: &Account, terms: &TrialTerms) -> Option<SubscriptionRefusal> {
     let of_family = |subscription: &SubscriptionId, trial: &TrialState| match &trial.record {
         Some(record) => record.terms.family == terms.family,
         None => account.subscriptions.get(subscription).is_some_and(|state| {
@@ -110,15 +122,13 @@ fn check_eligible(account: &Account, terms: &TrialTerms) -> Result<(), Subscript
         }),
     };
     let mut earlier = account.trials.iter();
-    match earlier.find(|(subscription, trial)| of_family(subscription, trial)) {
-        None => Ok(()),
-        Some((subscription, trial)) => Err(SubscriptionRefusal::TrialUsed {
-            family: terms.family.clone(),
-            subscription: subscription.clone(),
-            started_at: trial.started_at,
-            ends_at: trial.ends_at,
-        }),
-    }
+    let (subscription, trial) = earlier.find(|(subscription, trial)| of_family(subscription, trial))?;
+    Some(SubscriptionRefusal::TrialUsed {
+        family: terms.family.clone(),
+        subscription: subscription.clone(),
+        started_at: trial.started_at,
+        ends_at: trial.ends_at,
+    })
 }
 
 /// Judge a command to a trial.

@@ -26,6 +26,19 @@ event_family! {
     }
 }
 
+impl TrialsEvent {
+    /// The subscription whose trial it tells of.
+    pub fn subscription(&self) -> &SubscriptionId {
+        let (Self::TrialStarted(told)
+        | Self::TrialExtended(told)
+        | Self::TrialConverted(told)
+        | Self::TrialExpired(told)
+        | Self::TrialCancelled(told)
+        | Self::TrialWithdrawn(told)) = self;
+        &told.subscription
+    }
+}
+
 /// Where a trial stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

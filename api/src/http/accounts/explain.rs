@@ -1,19 +1,22 @@
-//! Why a balance is what it is: for every lot where its units are, and the events that brought them there.
+//! Why: a question about an account, answered with the events it rests on.
 //!
-//! The figures are those of `GET ../balance` with the same parameters; each is the sum of the changes below it.
+//! `balance`, where none is asked: for every lot where its units are, and the events that brought them there. The figures are
+//! those of `GET ../balance` with the same parameters; each is the sum of the changes below it. `trial`: see
+//! [`super::explain_trial`].
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tallybook_domain::Event;
-use tallybook_domain::account::{Account, Movement, Movements, Whereabouts};
-use tallybook_domain::identity::GrantId;
-use tallybook_domain::postings;
+use serde_json::{Map, Value};
+use tallybook_domain::account::{Account, AccountEvent, Movement, Movements, Whereabouts};
+use tallybook_domain::identity::{GrantId, TenantId};
+use tallybook_domain::{Event, Timestamp, postings};
 
 use super::history::{Extent, Told, told};
-use super::stream;
+use super::{explain_trial, stream};
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, LotBody};
 use crate::http::caller::{Authorized, Reading};
@@ -21,11 +24,15 @@ use crate::http::now::Now;
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
 use crate::http::request::{Parameters, PathIds};
+use crate::http::strict_json;
 use crate::http::wire::{Instant, Unit, credits};
+
+/// The parameter that names the question; the others are the question's own.
+const QUESTION: &str = "question";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+struct AskedBalance {
     #[serde(default)]
     as_of: Option<Instant>,
     #[serde(default)]
@@ -35,7 +42,7 @@ pub(super) struct Asked {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+struct BalanceAnswer {
     account: String,
     unit: String,
     as_of: Instant,
@@ -82,8 +89,15 @@ pub(super) struct ToldBody {
 impl ToldBody {
     /// The event at this place of [`Movements::events`].
     pub(super) fn of(moved: &Movements, told: &[Told], place: usize) -> Self {
-        let event = &moved.events[place];
-        let recorded = told.get(place);
+        Self::about(&moved.events[place], told.get(place))
+    }
+
+    /// An event of the stream.
+    pub(super) fn recorded(told: &Told) -> Self {
+        Self::about(&told.event, Some(told))
+    }
+
+    fn about(event: &AccountEvent, recorded: Option<&Told>) -> Self {
         Self {
             sequence: recorded.map(|told| told.sequence),
             event_type: recorded.map_or_else(|| event.name().to_owned(), |told| told.event_type.clone()),
@@ -128,15 +142,41 @@ pub(super) async fn explain(
     Now(now): Now,
     _: Logged,
     ids: PathIds,
-    Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Answer>, Problem> {
+    Parameters(mut asked): Parameters<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let question = asked.remove(QUESTION);
+    let asked = Value::Object(asked);
+    match question.as_ref().and_then(Value::as_str).unwrap_or("balance") {
+        "balance" => {
+            let answer = balance(&state, &caller.tenant, &ids, now, &strict_json::typed(asked)?).await?;
+            Ok(Json(answer).into_response())
+        }
+        "trial" => {
+            let asked = strict_json::typed(asked)?;
+            let answer = explain_trial::trial(&state, &caller.tenant, &ids, now, &asked).await?;
+            Ok(Json(answer).into_response())
+        }
+        unknown => Err(Problem::invalid_field(
+            QUESTION,
+            format!("there is no question {unknown:?}: ask balance or trial"),
+        )),
+    }
+}
+
+async fn balance(
+    state: &AppState,
+    tenant: &TenantId,
+    ids: &PathIds,
+    now: Timestamp,
+    asked: &AskedBalance,
+) -> Result<BalanceAnswer, Problem> {
     let extent = Extent {
         known_at: asked.known_at.map(|instant| instant.0),
         version: None,
     };
-    let told = told(&state, &stream(&caller.tenant, &ids)?, extent).await?;
+    let told = told(state, &stream(tenant, ids)?, extent).await?;
     let at = asked.as_of.map_or(now, |instant| instant.0);
-    let Unit(unit) = asked.unit;
+    let Unit(unit) = asked.unit.clone();
     let moved = Account::movements(told.iter().map(|told| &told.event), &unit, at);
     let mut by_lot: BTreeMap<&GrantId, Vec<&Movement>> = BTreeMap::new();
     for movement in &moved.movements {
@@ -164,7 +204,7 @@ pub(super) async fn explain(
             }
         })
         .collect();
-    Ok(Json(Answer {
+    Ok(BalanceAnswer {
         account: ids.id("account")?.to_owned(),
         as_of: Instant(at),
         known_at: asked.known_at,
@@ -173,5 +213,5 @@ pub(super) async fn explain(
         lots,
         unit: unit.to_string(),
         version: told.len() as u64,
-    }))
+    })
 }

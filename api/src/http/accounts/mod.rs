@@ -5,6 +5,7 @@ mod balance;
 mod debits;
 mod events;
 mod explain;
+mod explain_trial;
 mod grants;
 mod history;
 mod holds;

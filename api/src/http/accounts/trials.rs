@@ -33,6 +33,10 @@ use crate::http::wire::{CallerId, Instant, Text};
 use crate::http::write::{Write, answer, answer_at};
 use crate::tenants::Role;
 
+/// Another account had its trial by a fingerprint.
+pub(super) const TRIAL_USED: &str = "trial_used";
+pub(super) const USED_ELSEWHERE: &str = "one of the fingerprints had its trial on another account";
+
 /// Fingerprints of one trial, at most.
 const FINGERPRINTS_MAX: usize = 16;
 
@@ -94,7 +98,7 @@ fn answered(executed: &Executed<Account>, id: &SubscriptionId) -> Option<TrialAn
 }
 
 /// What is stored of a fingerprint.
-fn hashed(tenant: &TenantId, fingerprint: &str) -> String {
+pub(super) fn hashed(tenant: &TenantId, fingerprint: &str) -> String {
     let mut hasher = Sha256::new();
     for part in ["trial fingerprint", tenant.as_str(), fingerprint] {
         hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -199,12 +203,8 @@ async fn start(
 
 /// Another account had its trial by one of the fingerprints. Whose it was is not told: it may be another person's.
 fn used_elsewhere(claim: Option<&Claim>) -> Problem {
-    let problem = Problem::new(
-        StatusCode::CONFLICT,
-        "trial_used",
-        "one of the fingerprints had its trial on another account",
-    )
-    .with("field", "fingerprints");
+    let problem =
+        Problem::new(StatusCode::CONFLICT, TRIAL_USED, USED_ELSEWHERE).with("field", "fingerprints");
     match claim.and_then(|claim| serde_json::to_value(Instant(claim.since())).ok()) {
         Some(since) => problem.with("trial_started_at", since),
         None => problem,
