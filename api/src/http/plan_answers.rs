@@ -221,6 +221,7 @@ pub(super) struct BillBody {
     total: MoneyBody,
     tax: MoneyBody,
     applied_balance: MoneyBody,
+    credited_to_balance: MoneyBody,
     amount_due: MoneyBody,
     due_at: Option<Instant>,
     lines: Vec<LineBody>,
@@ -229,12 +230,12 @@ pub(super) struct BillBody {
 impl BillBody {
     pub(super) fn of(invoice: &InvoiceIssued, at: Option<Timestamp>) -> Self {
         let currency = invoice.amount_due.currency;
-        let net: i64 = invoice.lines.iter().map(|line| line.amount).sum();
         Self {
             at: at.map(Instant),
-            total: money(net + invoice.tax, currency),
+            total: money(invoice.total(), currency),
             tax: money(invoice.tax, currency),
-            applied_balance: money(invoice.applied_balance, currency),
+            applied_balance: money(invoice.drawn_from_balance(), currency),
+            credited_to_balance: money(invoice.credited_to_balance(), currency),
             amount_due: MoneyBody(invoice.amount_due),
             due_at: invoice.due_at.map(Instant),
             lines: lines(&invoice.lines, currency),
@@ -252,6 +253,7 @@ pub(super) struct InvoiceBody {
     total: MoneyBody,
     tax: MoneyBody,
     applied_balance: MoneyBody,
+    credited_to_balance: MoneyBody,
     amount_due: MoneyBody,
     amount_paid: MoneyBody,
     amount_credited: MoneyBody,
@@ -285,6 +287,7 @@ impl From<&InvoiceView> for InvoiceBody {
             total: amount(view.total),
             tax: amount(view.tax),
             applied_balance: amount(view.applied_balance),
+            credited_to_balance: amount(view.credited_to_balance),
             amount_due: amount(view.amount_due),
             amount_paid: amount(view.amount_paid),
             amount_credited: amount(view.amount_credited),

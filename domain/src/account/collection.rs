@@ -2,6 +2,10 @@
 //!
 //! Tallybook does not charge. Each retry's instant writes an event that somebody who can charge acts on, and reports
 //! back. A scheduled retry that nobody reported on by the next step counts as failed; the last one has a day.
+//!
+//! It is given up when the terms say so, else when the last retry has failed. Where they say neither, an unpaid invoice
+//! leaves its subscription overdue for as long as nobody pays it, takes it back or ends the subscription. A change within
+//! a period does not wait that long: without a retry to come it is taken back at its first failed payment.
 
 use std::num::NonZeroU32;
 
@@ -37,9 +41,24 @@ fn retry_at(draft: &Draft<'_>, terms: &Collection, failed_at: Timestamp, made: u
     })
 }
 
-/// Whether a payment failed that is still tried.
+/// When the terms say that it is given up; none if they don't.
+fn given_up_at(draft: &Draft<'_>, terms: &Collection, failed_at: Timestamp) -> Option<Timestamp> {
+    let days = terms.give_up_after_days?;
+    match NonZeroU32::new(days) {
+        None => Some(failed_at),
+        Some(days) => Interval::Days(days).after(failed_at, draft.account.time_zone),
+    }
+}
+
+/// Whether a payment failed that another card may still make good.
 pub(super) fn has_failed(contract: &Contract) -> bool {
-    contract.collecting.iter().any(|open| open.next_at.is_some())
+    contract.collecting.iter().any(|open| !open.given_up)
+}
+
+/// Whether an invoice is of the change that waits for its payment.
+fn is_of_pending_change(run: &Running, invoice: &InvoiceId) -> bool {
+    let undo = run.contract.undo.as_ref();
+    undo.is_some_and(|undo| undo.invoice == *invoice)
 }
 
 /// A payment of an open invoice failed.
@@ -59,9 +78,10 @@ pub(super) fn fail(
         let open = &mut run.contract.collecting[index];
         let scheduled = std::mem::take(&mut open.awaited);
         open.unscheduled_failures += u32::from(!scheduled);
-        scheduled && retry_at(draft, &terms, open.failed_at, open.retries).is_none()
+        let was_last = retry_at(draft, &terms, open.failed_at, open.retries).is_none();
+        scheduled && was_last && terms.give_up_after_days.is_none()
     } else {
-        let next_at = retry_at(draft, &terms, now, 0);
+        let next_at = retry_at(draft, &terms, now, 0).or_else(|| given_up_at(draft, &terms, now));
         run.contract.collecting.push(Collecting {
             invoice: invoice.invoice.clone(),
             failed_at: now,
@@ -69,8 +89,12 @@ pub(super) fn fail(
             awaited: false,
             unscheduled_failures: 0,
             next_at,
+            given_up: false,
         });
-        next_at.is_none()
+        match next_at {
+            Some(next_at) => next_at <= now,
+            None => is_of_pending_change(&run, &invoice.invoice),
+        }
     };
     if run.state.status == Status::Active {
         run.state.status = Status::PastDue;
@@ -101,27 +125,26 @@ pub(super) fn next_step(draft: &mut Draft<'_>, run: &mut Running, invoice: &Invo
     open.retries += 1;
     open.awaited = true;
     open.next_at = retry_at(draft, &terms, open.failed_at, open.retries)
+        .or_else(|| given_up_at(draft, &terms, open.failed_at))
         .or_else(|| Interval::Days(GRACE).after(now, zone));
     run.tell(draft, now, SubscriptionsEvent::PaymentRetryDue);
 }
 
 /// No scheduled retry succeeded. A change that waited for this payment is taken back; else the terms say what follows.
 fn give_up(draft: &mut Draft<'_>, run: &mut Running, invoice: &InvoiceId, now: Timestamp) {
-    if run
-        .contract
-        .undo
-        .as_ref()
-        .is_some_and(|undo| undo.invoice == *invoice)
-    {
+    if is_of_pending_change(run, invoice) {
         roll_back(draft, run, now, InvoicesEvent::InvoiceVoided);
         return;
     }
+    let then = terms(&run.contract).then;
     for open in &mut run.contract.collecting {
         if open.invoice == *invoice {
             (open.next_at, open.awaited) = (None, false);
+            open.given_up = then != Uncollected::PastDue;
         }
     }
-    match terms(&run.contract).then {
+    match then {
+        Uncollected::PastDue => run.tell(draft, now, SubscriptionsEvent::SubscriptionUpdated),
         Uncollected::Cancel => end(draft, run, now),
         Uncollected::Unpaid => {
             run.state.status = Status::Unpaid;
@@ -181,7 +204,7 @@ pub(super) fn settled(draft: &mut Draft<'_>, subscription: &SubscriptionId, invo
     };
     let pause = run.contract.pause.map(|pause| pause.reason);
     let given_up = run.state.status == Status::Unpaid || pause == Some(PauseReason::Uncollected);
-    if had_failed && given_up && !run.contract.collecting.iter().any(|open| open.next_at.is_none()) {
+    if had_failed && given_up && !run.contract.collecting.iter().any(|open| open.given_up) {
         go_on(draft, &mut run, now, told);
     } else if had_failed || change.is_some() {
         if run.state.status == Status::PastDue {

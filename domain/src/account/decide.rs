@@ -189,6 +189,11 @@ fn grant(draft: &mut Draft<'_>, command: &GrantCredits) -> Result<(), AccountRef
     Ok(())
 }
 
+/// How many credits an account can hold beside those it has.
+pub(super) fn room(account: &Account) -> Units {
+    (Units::MAX - account.credits.granted()).max(Units::ZERO)
+}
+
 /// All lots of an account together stay within [`Units::MAX`], so that no sum over them can overflow.
 pub(super) fn check_capacity(account: &Account, units: Units) -> Result<(), AccountRefusal> {
     let total = account

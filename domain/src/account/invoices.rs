@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use super::billed::{self, group_of};
 use super::collection;
 use super::draft::Draft;
 use super::refusal::AccountRefusal;
-use super::state::{Account, Group};
+use super::state::Account;
 use super::subscriptions::Running;
 use crate::Timestamp;
 use crate::calendar::Interval;
-use crate::credits::CreditsEvent;
+use crate::credits::{CreditsEvent, CreditsGranted};
 use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
 use crate::money::{Money, largest_remainder};
 use crate::quantity::Units;
 use crate::subscriptions::{
     Bill, CreditInvoice, CreditNoteIssued, CreditTo, InvoiceCommand, InvoiceIssued, InvoiceLine, InvoicePaid,
     InvoiceRelief, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, PayInvoice, SubscriptionRefusal,
-    credit_notes, customer_balance, view,
+    customer_balance, view,
 };
 
 /// When the lots of an invoice's lines are given.
@@ -37,13 +38,14 @@ pub(super) fn check_capacity(
     super::decide::check_capacity(account, units.ok_or(AccountRefusal::TooManyCredits)?)
 }
 
-/// A bill's amounts as it would be issued: what is due, and what the customer's balance pays (negative: what goes to it).
+/// A bill's amounts as it would be issued: what is due, and what the customer's balance pays (negative: what goes to it, or
+/// is collected of what the customer owes on it).
 fn amounts(account: &Account, bill: &Bill) -> (i64, i64) {
     let total: i64 = bill.lines.iter().map(|line| line.amount).sum();
     let Some(currency) = bill.currency.filter(|_| total > 0) else {
         return (0, total);
     };
-    let applied = customer_balance(account.groups.values(), currency).clamp(0, total);
+    let applied = customer_balance(account.groups.values(), currency).min(total);
     (total - applied, applied)
 }
 
@@ -95,7 +97,8 @@ pub(super) fn issue(draft: &mut Draft<'_>, run: &Running, bill: &Bill, now: Time
     }
 }
 
-/// Give the lots of lines that were not given yet. One that is given after its period is over expires with it.
+/// Give the lots of lines that were not given yet. One that is given after its period is over expires with it. What is due
+/// by the clock or was paid for is not refused: of credits beyond what an account can hold, as many are given as fit.
 fn give(draft: &mut Draft<'_>, lines: &[InvoiceLine], now: Timestamp) {
     for granted in lines
         .iter()
@@ -105,11 +108,19 @@ fn give(draft: &mut Draft<'_>, lines: &[InvoiceLine], now: Timestamp) {
         if draft.account.credits.lot(&granted.grant).is_some() {
             continue;
         }
+        let units = granted.units.min(super::decide::room(&draft.account));
+        if !units.is_positive() {
+            continue;
+        }
         let over = granted.expires_at.is_some_and(|end| end <= now);
         let effective_at = if over {
             line.period_start
         } else {
             now.max(line.period_start)
+        };
+        let granted = CreditsGranted {
+            units,
+            ..granted.clone()
         };
         draft.record(effective_at, CreditsEvent::CreditsGranted(granted.clone()));
         draft.reconcile_by(&granted.grant, now);
@@ -142,10 +153,6 @@ pub(super) fn judge(draft: &mut Draft<'_>, command: &InvoiceCommand) -> Result<(
         }
         InvoiceCommand::Credit(command) => credit(draft, command, &invoice, &subscription),
     }
-}
-
-fn group_of<'a>(account: &'a Account, invoice: &InvoiceId) -> Option<&'a Group> {
-    account.groups.get(&GroupId(format!("inv:{invoice}")))
 }
 
 /// Whether what is settled as this group is an invoice of Tallybook's.
@@ -184,9 +191,6 @@ fn pay(
     if command.amount.is_some_and(|amount| amount != due) {
         return Err(SubscriptionRefusal::AmountMismatch { due }.into());
     }
-    let lots = invoice.lines.iter().filter_map(|line| line.credits.as_ref());
-    let missing = lots.filter(|lot| draft.account.credits.lot(&lot.grant).is_none());
-    check_capacity(&draft.account, missing.map(|lot| lot.units))?;
     let paid = InvoicePaid {
         invoice: invoice.invoice.clone(),
         amount: due,
@@ -234,11 +238,12 @@ pub(super) fn relieve(
         return;
     };
     let Some(invoice) = view(group) else { return };
-    let lines = left_of_lines(&invoice, group);
+    let lines = billed::voidable_lines(&draft.account, &invoice);
+    let taken_back: i64 = lines.iter().map(|relief| relief.amount).sum::<i64>() + invoice.tax;
     let relief = InvoiceRelief {
         invoice: id.clone(),
         amount: Money::new(invoice.amount_remaining, invoice.currency),
-        applied_balance: invoice.applied_balance,
+        applied_balance: taken_back - invoice.amount_remaining,
         tax: invoice.tax,
         lines: lines.into_iter().filter(|relief| relief.amount != 0).collect(),
         rolls_back,
@@ -252,20 +257,6 @@ fn reconcile_lots(draft: &mut Draft<'_>, lines: &[InvoiceLine], now: Timestamp) 
     for grant in &lots {
         draft.reconcile_by(grant, now);
     }
-}
-
-/// What of each line was not credited yet.
-fn left_of_lines(invoice: &InvoiceView, group: &Group) -> Vec<LineRelief> {
-    let credited = |line: &InvoiceLine| -> i64 {
-        let reliefs = credit_notes(group).flat_map(|note| &note.lines);
-        let of_line = reliefs.filter(|relief| relief.line == line.line);
-        of_line.map(|relief| relief.amount).sum()
-    };
-    let left = invoice.lines.iter().map(|line| LineRelief {
-        line: line.line.clone(),
-        amount: line.amount - credited(line),
-    });
-    left.collect()
 }
 
 /// What a credit note takes from which lines, and the sum: as asked, or in proportion to what is left of them.
@@ -282,9 +273,8 @@ fn credited_lines(
     {
         return Err(SubscriptionRefusal::CurrencyMismatch { expected, found });
     }
-    let left =
-        group_of(account, &invoice.invoice).map_or_else(Vec::new, |group| left_of_lines(invoice, group));
-    let creditable = (invoice.total - invoice.amount_credited).max(0);
+    let left = billed::creditable_lines(account, invoice);
+    let creditable = billed::creditable(account, invoice);
     let exceeds = SubscriptionRefusal::CreditExceedsInvoice {
         creditable: Money::new(creditable, expected),
     };

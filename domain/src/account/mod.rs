@@ -1,5 +1,6 @@
 //! The account: one customer's money, credits, trials and plan as one stream.
 
+mod billed;
 mod cash_application;
 mod check;
 mod collection;

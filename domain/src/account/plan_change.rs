@@ -1,5 +1,6 @@
 //! Another plan, quantity or set of add-ons: now, with proration, or from the next period on.
 
+use super::billed;
 use super::draft::Draft;
 use super::invoices::{self, Gives};
 use super::refusal::AccountRefusal;
@@ -24,6 +25,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, command: &ChangeSubscription) -> Resu
     }
     let begun = Schedule::starting(now, draft.account.time_zone, interval);
     whole_period(&begun, now).ok_or(SubscriptionRefusal::PeriodOutOfRange)?;
+    invoices::check_capacity(&draft.account, items.iter().map(|item| item.credits))?;
     let runs_on = same(&run.contract.items, &items);
     match (command.when, &run.contract.scheduled) {
         (_, None) if runs_on => Err(AccountRefusal::NoChange),
@@ -71,11 +73,11 @@ fn change(
         run.tell(draft, now, SubscriptionsEvent::PlanChanged);
         return Ok(());
     }
-    invoices::check_capacity(&draft.account, items.iter().map(|item| item.credits))?;
     let old = std::mem::take(&mut run.contract.items);
+    let replaced = billed::replaced(&draft.account, &old);
     let mut undo = Undo {
         invoice: run.next_bill().invoice,
-        items: old.clone(),
+        items: old,
         schedule: run.contract.schedule,
         period: run.period(),
         residual: run.contract.residual,
@@ -94,8 +96,13 @@ fn change(
         .first()
         .map_or(run.contract.schedule.every, |item| item.terms.interval);
     let bill = if interval == run.contract.schedule.every {
-        let (bill, residual) =
-            proration_bill(empty, &old, &mut items, (now, undo.period), run.contract.residual);
+        let (bill, residual) = proration_bill(
+            empty,
+            &replaced,
+            &mut items,
+            (now, undo.period),
+            run.contract.residual,
+        );
         run.contract.residual = residual;
         bill
     } else {
@@ -104,7 +111,7 @@ fn change(
         let begun = whole_period(&run.contract.schedule, now).ok_or(SubscriptionRefusal::PeriodOutOfRange)?;
         (run.state.period_start, run.state.period_end) = (begun.start, begun.end);
         let residual = std::mem::take(&mut run.contract.residual);
-        replacement_bill(empty, &old, &mut items, (now, undo.period, begun), residual)
+        replacement_bill(empty, &replaced, &mut items, (now, undo.period, begun), residual)
     };
     undo.invoice.clone_from(&bill.invoice);
     run.contract.items = items;

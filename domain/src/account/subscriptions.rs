@@ -163,10 +163,12 @@ fn start(draft: &mut Draft<'_>, command: &StartSubscription) -> Result<(), Accou
             undo: None,
         },
     };
+    let trying = command.trial.as_ref().map(|trial| trial.terms.credits);
+    let given = run.contract.items.iter().map(|item| item.credits);
+    invoices::check_capacity(&draft.account, given.chain(trying))?;
     if let Some(trial) = &command.trial {
         return trials::start(draft, &mut run, trial);
     }
-    invoices::check_capacity(&draft.account, run.contract.items.iter().map(|item| item.credits))?;
     begin_period(
         draft,
         &mut run,

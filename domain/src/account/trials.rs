@@ -1,7 +1,6 @@
 //! Trials that Tallybook drives: the first time of a subscription, without a price.
 
 use super::draft::Draft;
-use super::invoices;
 use super::refusal::AccountRefusal;
 use super::state::Account;
 use super::subscriptions::{self, Anchor, Running, begin_period};
@@ -14,7 +13,8 @@ use crate::subscriptions::{
     SubscriptionsEvent, TrialOrder, ordered,
 };
 use crate::trials::{
-    TrialChanged, TrialCommand, TrialOutcome, TrialRecord, TrialState, TrialStatus, TrialTerms, TrialsEvent,
+    TrialChanged, TrialCommand, TrialExtension, TrialOutcome, TrialRecord, TrialState, TrialStatus,
+    TrialTerms, TrialsEvent,
 };
 
 /// Whether a subscription's trial runs.
@@ -64,7 +64,6 @@ pub(super) fn start(
         .credits
         .is_positive()
         .then(|| GrantId(format!("grant_{}_trial", run.id)));
-    invoices::check_capacity(&draft.account, std::iter::once(terms.credits))?;
     run.state.status = Status::Trialing;
     (run.state.period_end, run.state.trial_end) = (ends_at, Some(ends_at));
     run.tell(draft, now, SubscriptionsEvent::SubscriptionStarted);
@@ -135,12 +134,9 @@ fn earlier_trial(account: &Account, terms: &TrialTerms) -> Option<SubscriptionRe
 pub(super) fn judge(draft: &mut Draft<'_>, command: &TrialCommand) -> Result<(), AccountRefusal> {
     let now = draft.at;
     match command {
-        TrialCommand::Extend {
-            subscription,
-            ends_at,
-        } => {
+        TrialCommand::Extend { subscription, by } => {
             let (mut run, trial) = running(&draft.account, subscription)?;
-            extend(draft, &mut run, trial, *ends_at)
+            extend(draft, &mut run, trial, *by)
         }
         TrialCommand::Convert(subscription) => {
             let (mut run, _) = running(&draft.account, subscription)?;
@@ -186,14 +182,18 @@ fn extend(
     draft: &mut Draft<'_>,
     run: &mut Running,
     mut trial: TrialState,
-    ends_at: Timestamp,
+    by: TrialExtension,
 ) -> Result<(), AccountRefusal> {
-    if ends_at <= trial.ends_at {
-        return Err(SubscriptionRefusal::TrialEndInvalid {
-            ends_at: trial.ends_at,
-        }
-        .into());
-    }
+    let ends_at = match by {
+        TrialExtension::Until(ends_at) => Some(ends_at),
+        TrialExtension::Days(days) => Interval::Days(days).after(trial.ends_at, draft.account.time_zone),
+    };
+    let ends_at =
+        ends_at
+            .filter(|ends_at| *ends_at > trial.ends_at)
+            .ok_or(SubscriptionRefusal::TrialEndInvalid {
+                ends_at: trial.ends_at,
+            })?;
     trial.ends_at = ends_at;
     (run.state.period_end, run.state.trial_end) = (ends_at, Some(ends_at));
     run.state.cancel_at = run.state.cancel_at.map(|_| ends_at);

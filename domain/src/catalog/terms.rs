@@ -147,7 +147,11 @@ pub struct Collection {
     /// Days after the first failed payment on which it is tried again, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry_after_days: Vec<u32>,
-    /// What follows the last failed try.
+    /// Days after the first failed payment on which it is given up; none: once the last try has failed. Without any
+    /// try it is never given up then, and stays overdue until it is paid or taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_up_after_days: Option<u32>,
+    /// What follows when it is given up.
     #[serde(default)]
     pub then: Uncollected,
 }
@@ -169,6 +173,8 @@ pub enum Uncollected {
     Unpaid,
     /// It pauses.
     Pause,
+    /// It stays overdue: it renews and is billed, and gives what is paid for, until somebody ends it.
+    PastDue,
 }
 
 /// How much of a feature a plan includes.

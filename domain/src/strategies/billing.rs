@@ -236,6 +236,7 @@ fn terms(plan: usize) -> ItemTerms {
         collection: Collection {
             due_after_days: 0,
             retry_after_days: vec![2, 5],
+            give_up_after_days: None,
             then: uncollected,
         },
     }

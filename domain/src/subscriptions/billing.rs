@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::invoice_event::{InvoiceLine, LineClawback, LineItem};
+use super::invoice_event::{BilledLine, InvoiceLine, LineClawback, LineItem};
 use super::proration::{nanoseconds, prorate, share};
 use super::terms::ContractItem;
 use crate::Timestamp;
@@ -11,6 +11,15 @@ use crate::credits::{CreditsGranted, GrantSource, Rollover};
 use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
 use crate::money::{Currency, Money};
 use crate::quantity::Units;
+
+/// What ran until a change, and what of its price is left to credit.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced {
+    /// The item.
+    pub(crate) item: ContractItem,
+    /// What a whole period of it is worth: less than its price where part of that was given back already.
+    pub(crate) worth: i64,
+}
 
 /// The lines of an invoice to be issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +91,17 @@ impl Bill {
         self.lines.last_mut().expect("just pushed")
     }
 
-    /// A charge, with the lot it gives; the item remembers that lot.
+    /// A charge, with the lot it gives; the item remembers both.
     fn charge(&mut self, id: String, item: &mut ContractItem, amount: i64, units: Units, service: Period) {
         item.grant = units.is_positive().then(|| {
             GrantId(format!(
                 "grant_{}_{}_{}",
                 self.subscription, item.item, self.number
             ))
+        });
+        item.billed = self.currency.map(|_| BilledLine {
+            invoice: self.invoice.clone(),
+            line: id.clone(),
         });
         let cost = self.currency.and_then(|currency| {
             let minor = item.credits_share(amount, currency);
@@ -131,7 +144,7 @@ pub(crate) fn period_bill(mut bill: Bill, items: &mut [ContractItem], period: Pe
 /// alone. Gives the bill and the period's new residual.
 pub(crate) fn proration_bill(
     mut bill: Bill,
-    old: &[ContractItem],
+    old: &[Replaced],
     new: &mut [ContractItem],
     (at, period): (Timestamp, Period),
     residual: i64,
@@ -142,25 +155,24 @@ pub(crate) fn proration_bill(
         start: at,
         end: period.end,
     };
-    let position = |items: &[ContractItem], name: &str| items.iter().position(|item| item.item == name);
     let names: BTreeSet<String> = old
         .iter()
+        .map(|old| &old.item)
         .chain(new.iter())
         .map(|item| item.item.clone())
         .collect();
     let mut pairs = Vec::new();
     for name in &names {
-        let (was, is) = (position(old, name), position(new, name));
+        let was = old.iter().position(|old| old.item.item == *name);
+        let is = new.iter().position(|item| item.item == *name);
         match (was, is) {
-            (Some(was), Some(is)) if old[was].runs_on_as(&new[is]) => {
-                new[is].grant.clone_from(&old[was].grant);
-            }
+            (Some(was), Some(is)) if old[was].item.runs_on_as(&new[is]) => new[is].runs_on(&old[was].item),
             pair => pairs.push(pair),
         }
     }
     let whole: Vec<i64> = pairs
         .iter()
-        .flat_map(|(was, is)| [was.map(|was| -old[was].amount), is.map(|is| new[is].amount)])
+        .flat_map(|(was, is)| [was.map(|was| -old[was].worth), is.map(|is| new[is].amount)])
         .flatten()
         .collect();
     let prorated = prorate(&whole, rest, length, residual);
@@ -168,7 +180,7 @@ pub(crate) fn proration_bill(
     let mut next = || amounts.next().expect("an amount for every line");
     for (was, is) in pairs {
         if let Some(was) = was {
-            credit_unused(&mut bill, &old[was], next(), service, (rest, length));
+            credit_unused(&mut bill, &old[was].item, next(), service, (rest, length));
         }
         if let Some(is) = is {
             let (id, amount) = (format!("{}:{}:rest", bill.invoice, new[is].item), next());
@@ -186,7 +198,7 @@ pub(crate) fn proration_bill(
 /// run begins.
 pub(crate) fn replacement_bill(
     mut bill: Bill,
-    old: &[ContractItem],
+    old: &[Replaced],
     new: &mut [ContractItem],
     (at, ended, begun): (Timestamp, Period, Period),
     residual: i64,
@@ -206,5 +218,7 @@ fn credit_unused(
     let units = share(item.credits, rest, length);
     let revokes = item.grant.clone().filter(|_| units.is_positive());
     let id = format!("{}:{}:unused", bill.invoice, item.item);
-    bill.line(id, item, amount, service).revokes = revokes.map(|grant| LineClawback { grant, units });
+    let line = bill.line(id, item, amount, service);
+    line.revokes = revokes.map(|grant| LineClawback { grant, units });
+    line.unused_of.clone_from(&item.billed);
 }

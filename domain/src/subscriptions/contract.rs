@@ -90,9 +90,12 @@ pub struct Collecting {
     /// Failed attempts nobody scheduled: they count towards nothing.
     #[serde(default)]
     pub unscheduled_failures: u32,
-    /// When the next step is: a retry, or after the last one the end of its grace; none once it was given up.
+    /// When the next step is: a retry, or after the last one the end of its grace; none if nothing more is to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// Whether the subscription was ended, paused or called unpaid for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 /// What a change replaced.

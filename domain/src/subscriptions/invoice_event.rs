@@ -52,6 +52,18 @@ pub struct InvoiceLine {
     /// What it takes back from the lot that the unused time had given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revokes: Option<LineClawback>,
+    /// The line that billed the time this one credits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_of: Option<BilledLine>,
+}
+
+/// A line of an invoice of Tallybook's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BilledLine {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Its line.
+    pub line: String,
 }
 
 impl InvoiceLine {
@@ -67,6 +79,7 @@ impl InvoiceLine {
             of: None,
             credits: None,
             revokes: None,
+            unused_of: None,
         }
     }
 
@@ -97,14 +110,16 @@ pub struct LineClawback {
     pub units: Units,
 }
 
-/// A finalised invoice (`inv:<invoice>`). `amount_due + applied_balance = sum(lines) + tax`.
+/// A finalised invoice (`inv:<invoice>`). `amount_due + applied_balance = sum(lines) + tax`. Where unused time is worth more
+/// than what is charged, that sum is negative: the invoice's total is nothing, and the rest goes to the customer's balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceIssued {
     /// The invoice.
     pub invoice: InvoiceId,
     /// What the customer has to pay.
     pub amount_due: Money,
-    /// What their balance paid (negative: what went to their balance), minor units of the same currency.
+    /// What their balance paid (negative: what went to their balance, or is collected of what they owe on it), minor units
+    /// of the same currency.
     #[serde(default)]
     pub applied_balance: i64,
     /// Tax, minor units of the same currency.
@@ -118,6 +133,28 @@ pub struct InvoiceIssued {
     /// When it is due, if somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+}
+
+impl InvoiceIssued {
+    /// Lines and tax.
+    fn net(&self) -> i64 {
+        self.lines.iter().map(|line| line.amount).sum::<i64>() + self.tax
+    }
+
+    /// What it asks for; nothing where unused time is worth more than what is charged.
+    pub fn total(&self) -> i64 {
+        self.net().max(0)
+    }
+
+    /// What unused time is worth beyond what is charged.
+    pub fn credited_to_balance(&self) -> i64 {
+        (-self.net()).max(0)
+    }
+
+    /// What the customer's balance paid of the total (negative: what is collected of what they owe on it).
+    pub fn drawn_from_balance(&self) -> i64 {
+        self.applied_balance + self.credited_to_balance()
+    }
 }
 
 /// Money applied to an invoice (`inv-paid:<invoice>`).
@@ -149,7 +186,8 @@ pub struct InvoiceRelief {
     pub invoice: InvoiceId,
     /// What was still owed.
     pub amount: Money,
-    /// What goes back to the customer's balance, minor units of the same currency.
+    /// What goes back to the customer's balance, minor units of the same currency (negative: what is taken off it, because
+    /// a later bill had credited unused time that was never paid for).
     #[serde(default)]
     pub applied_balance: i64,
     /// The tax in it, minor units of the same currency.

@@ -5,7 +5,7 @@ use crate::account::{Fact, Group};
 use crate::identity::{InvoiceId, SubscriptionId};
 use crate::money::Currency;
 
-use super::invoice_event::{CreditNoteIssued, InvoiceIssued, InvoiceLine, InvoiceRelief, InvoicesEvent};
+use super::invoice_event::{InvoiceIssued, InvoiceLine, InvoicesEvent};
 
 /// Where an invoice stands, in Stripe's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,12 +44,14 @@ pub struct InvoiceView {
     pub status: InvoiceStatus,
     /// What it is in.
     pub currency: Currency,
-    /// Lines and tax.
+    /// Lines and tax, never negative: `amount_due` and `applied_balance` together.
     pub total: i64,
     /// The tax in it.
     pub tax: i64,
-    /// What the customer's balance paid (negative: what went to it).
+    /// What the customer's balance paid (negative: what is collected of what is owed on it).
     pub applied_balance: i64,
+    /// What went to the customer's balance, because unused time is worth more than what is charged.
+    pub credited_to_balance: i64,
     /// What the customer had to pay at first.
     pub amount_due: i64,
     /// What was paid.
@@ -78,9 +80,10 @@ pub fn view(group: &Group) -> Option<InvoiceView> {
         subscription: issued.subscription.clone(),
         status: InvoiceStatus::Open,
         currency: issued.amount_due.currency,
-        total: issued.lines.iter().map(|line| line.amount).sum::<i64>() + issued.tax,
+        total: issued.total(),
         tax: issued.tax,
-        applied_balance: issued.applied_balance,
+        applied_balance: issued.drawn_from_balance(),
+        credited_to_balance: issued.credited_to_balance(),
         amount_due: issued.amount_due.minor,
         amount_paid: 0,
         amount_credited: 0,
@@ -133,16 +136,8 @@ fn issued(group: &Group) -> Option<(&InvoiceIssued, Timestamp)> {
     })
 }
 
-/// The credit notes of an invoice's group.
-pub(crate) fn credit_notes(group: &Group) -> impl Iterator<Item = &CreditNoteIssued> {
-    group.facts.values().filter_map(|dated| match &dated.fact {
-        Fact::Invoices(InvoicesEvent::CreditNoteIssued(note)) => Some(note),
-        _ => None,
-    })
-}
-
-/// What a customer has on the balance that invoices of Tallybook's draw on: minor units of a currency. What Stripe's
-/// invoices put on a balance is on Stripe's.
+/// What a customer has on the balance that invoices of Tallybook's draw on: minor units of a currency; negative if they
+/// owe on it. What Stripe's invoices put on a balance is on Stripe's.
 pub(crate) fn customer_balance<'a>(groups: impl Iterator<Item = &'a Group>, currency: Currency) -> i64 {
     let ours = groups.filter(|group| {
         issued(group).is_some_and(|(issued, _)| {
@@ -153,14 +148,10 @@ pub(crate) fn customer_balance<'a>(groups: impl Iterator<Item = &'a Group>, curr
         .map(|dated| match &dated.fact {
             Fact::Invoices(InvoicesEvent::InvoiceIssued(e)) => -e.applied_balance,
             Fact::Invoices(InvoicesEvent::InvoiceVoided(e) | InvoicesEvent::InvoiceWrittenOff(e)) => {
-                returned(e)
+                e.applied_balance
             }
             Fact::Invoices(InvoicesEvent::CreditNoteIssued(e)) => e.to_balance,
             _ => 0,
         })
         .sum()
-}
-
-fn returned(relief: &InvoiceRelief) -> i64 {
-    relief.applied_balance
 }

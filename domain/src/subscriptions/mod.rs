@@ -12,15 +12,15 @@ pub mod proration;
 mod refusal;
 mod terms;
 
-pub(crate) use billing::{Bill, period_bill, proration_bill, replacement_bill, whole_period};
+pub(crate) use billing::{Bill, Replaced, period_bill, proration_bill, replacement_bill, whole_period};
 pub(crate) use clawback::targets;
 pub use command::*;
 pub use contract::*;
 pub(crate) use diff::changes;
 pub use event::*;
 pub use invoice_event::*;
+pub(crate) use invoice_view::customer_balance;
 pub use invoice_view::{InvoiceStatus, InvoiceView, view};
-pub(crate) use invoice_view::{credit_notes, customer_balance};
 pub use refusal::SubscriptionRefusal;
 pub(crate) use terms::ordered;
 pub use terms::{ContractItem, ItemOrder, ItemTerms, credits_share};

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use super::invoice_event::BilledLine;
 use super::refusal::SubscriptionRefusal;
 use crate::calendar::Interval;
 use crate::catalog::{Collection, FeatureTerms, Plan, Price, RolloverRule};
@@ -102,6 +103,9 @@ pub struct ContractItem {
     /// The lot that the current period of it gives, or will once it is paid; none if it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
+    /// The line that billed its current time; none if nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed: Option<BilledLine>,
     /// The terms.
     pub terms: ItemTerms,
 }
@@ -135,6 +139,7 @@ impl ContractItem {
             amount,
             credits: if gives { credits } else { Units::ZERO },
             grant: None,
+            billed: None,
             terms: order.terms.clone(),
         })
     }
@@ -142,6 +147,12 @@ impl ContractItem {
     /// Whether it is the same item under the same terms, whatever lot the current period gave.
     pub(crate) fn runs_on_as(&self, other: &Self) -> bool {
         self.item == other.item && self.quantity == other.quantity && self.terms == other.terms
+    }
+
+    /// It goes on in the period it was billed for, with what that gave.
+    pub(crate) fn runs_on(&mut self, was: &Self) {
+        self.grant.clone_from(&was.grant);
+        self.billed.clone_from(&was.billed);
     }
 
     /// The part of `net` that is for its credits and not for the service: by what they sell for on their own.

@@ -1,6 +1,7 @@
 //! The terms a trial runs under: a snapshot of the catalog's, taken when it began. An edited plan does not move it.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,16 @@ pub struct TrialRecord {
     pub override_reason: Option<String>,
 }
 
+/// How much longer a trial is to be. Judged on the end it has by then, so of two extensions at once the one by days adds
+/// to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrialExtension {
+    /// Until this instant, the first one after it.
+    Until(Timestamp),
+    /// By so many days of the calendar, from the end it has.
+    Days(NonZeroU32),
+}
+
 /// A request to a trial that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrialCommand {
@@ -128,8 +139,8 @@ pub enum TrialCommand {
     Extend {
         /// Of which subscription.
         subscription: SubscriptionId,
-        /// The first instant after it.
-        ends_at: Timestamp,
+        /// By how much, or until when.
+        by: TrialExtension,
     },
     /// End it now with the first paid period.
     Convert(SubscriptionId),

@@ -32,7 +32,10 @@ proptest! {
             }
             for invoice in play.account().invoices() {
                 // A credit for what is not used goes to the customer's balance; nothing is ever due that is negative.
-                prop_assert!(invoice.amount_due >= 0 && invoice.total - invoice.applied_balance >= 0, "{invoice:?}");
+                prop_assert!(invoice.total >= 0 && invoice.amount_due >= 0, "{invoice:?}");
+                prop_assert_eq!(invoice.amount_due + invoice.applied_balance, invoice.total);
+                let lines: i64 = invoice.lines.iter().map(|line| line.amount).sum();
+                prop_assert_eq!(lines + invoice.tax + invoice.credited_to_balance, invoice.total);
                 let owed = if invoice.status == InvoiceStatus::Open { invoice.amount_remaining } else { 0 };
                 prop_assert!(owed >= 0, "{invoice:?}");
                 let booked = sum(&play, LedgerAccount::Receivable, Some(invoice.invoice.as_str()))?;

@@ -4,6 +4,7 @@
 //! hash is stored, and it is another one in every tenant.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use axum::Router;
 use axum::extract::State;
@@ -18,12 +19,12 @@ use tallybook_domain::catalog::Catalog;
 use tallybook_domain::claim::{Claim, ClaimCommand, ClaimKind};
 use tallybook_domain::identity::{AccountId, SubscriptionId, TenantId};
 use tallybook_domain::subscriptions::{StartSubscription, SubscriptionCommand, TrialOrder};
-use tallybook_domain::trials::{TrialCommand, TrialTerms};
+use tallybook_domain::trials::{TrialCommand, TrialExtension, TrialTerms};
 use tallybook_journal::{ExecuteError, Executed, Unit};
 
 use super::orders::{self, OrderRequest, plan_of};
+use super::stream;
 use super::subscriptions::{CancelRequest, NothingMore};
-use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::Writing;
 use crate::http::plan_answers::{SubscriptionBody, TrialBody};
@@ -73,7 +74,7 @@ struct TrialRequest {
 struct ExtendRequest {
     #[serde(default)]
     ends_at: Option<Instant>,
-    /// So many days more, of 24 hours.
+    /// So many days of the calendar more, from the end it has when this is judged.
     #[serde(default)]
     days: Option<u32>,
 }
@@ -239,23 +240,14 @@ async fn extend(
     Body(request): Body<ExtendRequest>,
 ) -> Result<Response, Problem> {
     let subscription = SubscriptionId::from(ids.id("trial")?);
-    let ends_at = match (request.ends_at, request.days) {
-        (Some(ends_at), None) => ends_at.0,
-        (None, Some(days)) => {
-            let account = load(&state, &write.caller.tenant, &ids).await?.state;
-            let trial = account.trials().get(&subscription);
-            let ends_at = trial.map_or_else(|| write.at, |trial| trial.ends_at);
-            let more = chrono::Duration::days(i64::from(days));
-            ends_at
-                .checked_add_signed(more)
-                .ok_or_else(|| Problem::invalid_field("days", "too many"))?
-        }
+    let by = match (request.ends_at, request.days) {
+        (Some(ends_at), None) => TrialExtension::Until(ends_at.0),
+        (None, Some(days)) => NonZeroU32::new(days)
+            .map(TrialExtension::Days)
+            .ok_or_else(|| Problem::invalid_field("days", "must be 1 or more"))?,
         _ => return Err(Problem::invalid_field("ends_at", "say ends_at or days")),
     };
-    let command = TrialCommand::Extend {
-        subscription,
-        ends_at,
-    };
+    let command = TrialCommand::Extend { subscription, by };
     execute(&state, &write, &ids, &request, command).await
 }
 

@@ -79,6 +79,8 @@ struct CollectionBody {
     due_after_days: u32,
     #[serde(default)]
     retry_after_days: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    give_up_after_days: Option<u32>,
     #[serde(default)]
     then: Uncollected,
 }
@@ -137,6 +139,7 @@ impl PlanRequest {
             collection: Collection {
                 due_after_days: self.collection.due_after_days,
                 retry_after_days: self.collection.retry_after_days.clone(),
+                give_up_after_days: self.collection.give_up_after_days,
                 then: self.collection.then,
             },
             trial: self.trial.as_ref().map(TrialBody::rule),
@@ -241,6 +244,7 @@ impl Terms for Plan {
             collection: CollectionBody {
                 due_after_days: self.collection.due_after_days,
                 retry_after_days: self.collection.retry_after_days.clone(),
+                give_up_after_days: self.collection.give_up_after_days,
                 then: self.collection.then,
             },
             trial: self.trial.as_ref().map(TrialBody::of),

@@ -88,6 +88,34 @@ fn the_greatest_quantity_is_counted_whole_whatever_is_done_with_it() {
     );
 }
 
+#[test]
+fn a_change_is_judged_by_the_room_there_is_and_a_renewal_gives_what_fits() {
+    use super::subscriptions::{change, one, plan, start};
+    use crate::subscriptions::When;
+    let mut world = World::new();
+    world.run(start(one(plan("pro", 1000, 10))), day(0)).unwrap();
+    world.pay_last(day(0));
+    let filled = GrantCredits {
+        units: Units::MAX - credits(14),
+        ..grant("g", 1)
+    };
+    world.run(AccountCommand::Grant(filled), day(1)).unwrap();
+    for when in [When::Now, When::PeriodEnd] {
+        let more = world.run(change(one(plan("max", 2000, 20)), when), day(2));
+        assert_eq!(more, Err(AccountRefusal::TooManyCredits), "{when:?}");
+    }
+    world.lapse(day(31));
+    world.pay_last(day(31));
+    assert_eq!(world.lot("grant_sub_1_main_2").granted, credits(4));
+    world.lapse(day(59));
+    world.pay_last(day(59));
+    let full = world.account.credits().lot(&"grant_sub_1_main_3".into());
+    assert_eq!(
+        full, None,
+        "a payment that was made is recorded, and gives what fits"
+    );
+}
+
 /// Taking the old and giving the new in one settlement is one append: no reader sees neither or both.
 #[test]
 fn a_replaced_grant_is_taken_and_given_in_one_append() {

@@ -167,6 +167,69 @@ fn a_new_card_is_tried_at_once_beside_the_schedule() {
 }
 
 #[test]
+fn without_retries_a_failed_payment_leaves_it_overdue_until_somebody_acts() {
+    let mut world = World::failed(plan("pro", 3100, 10));
+    assert_eq!(world.subscription().status, Status::PastDue);
+    world.lapse(day(45));
+    assert_eq!(
+        (world.subscription().status, world.totals()),
+        (Status::PastDue, vec![3100, 3100]),
+        "it renews, and is billed"
+    );
+    let first = world.account.invoices()[0].invoice.clone();
+    world.run(pay(&first), day(45)).unwrap();
+    assert_eq!(world.subscription().status, Status::Active);
+}
+
+#[test]
+fn an_overdue_subscription_is_given_up_on_the_day_its_plan_says() {
+    for (then, status) in [
+        (Uncollected::Cancel, Status::Canceled),
+        (Uncollected::Unpaid, Status::Unpaid),
+        (Uncollected::Pause, Status::Paused),
+        (Uncollected::PastDue, Status::PastDue),
+    ] {
+        for retries in [vec![], vec![1, 3]] {
+            let mut terms = dunned(then);
+            terms.collection.retry_after_days = retries.clone();
+            terms.collection.give_up_after_days = Some(20);
+            let mut world = World::failed(terms);
+            for at in retries {
+                world.lapse(day(i64::from(at)));
+                world.fail(day(i64::from(at))).unwrap();
+            }
+            world.lapse(day(20) - Duration::seconds(1));
+            assert_eq!(
+                world.subscription().status,
+                Status::PastDue,
+                "until then it waits"
+            );
+            world.lapse(day(20));
+            assert_eq!(world.subscription().status, status);
+            if then != Uncollected::Cancel {
+                world.pay_last(day(21));
+                assert_eq!(world.subscription().status, Status::Active);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_without_retries_is_taken_back_at_its_first_failed_payment() {
+    let mut world = World::paid(plan("pro", 3100, 10));
+    world
+        .run(change(one(plan("max", 6200, 20)), When::Now), day(10))
+        .unwrap();
+    world.fail(day(10)).unwrap();
+    assert_eq!(
+        world.plans(),
+        [("pro", 1)],
+        "nothing is let use what is not paid for"
+    );
+    assert_eq!(world.subscription().status, Status::Active);
+}
+
+#[test]
 fn a_voided_invoice_is_not_tried_any_more() {
     let mut world = World::failed(dunned(Uncollected::Cancel));
     let invoice = world.last_invoice();

@@ -20,6 +20,7 @@ mod subscriptions;
 mod top_ups;
 mod transfers;
 mod trials;
+mod unpaid_time;
 mod voiding;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -60,6 +60,7 @@ fn year(amount: i64) -> InvoicesEvent {
             of: None,
             credits: None,
             revokes: None,
+            unused_of: None,
         }],
         subscription: None,
         due_at: None,

@@ -11,7 +11,7 @@ use crate::subscriptions::{
     ItemTerms, StartSubscription, SubscriptionCommand, SubscriptionRefusal, SubscriptionStatus as Status,
     TrialOrder, When,
 };
-use crate::trials::{TrialCommand, TrialOutcome, TrialStatus, TrialTerms};
+use crate::trials::{TrialCommand, TrialExtension, TrialOutcome, TrialStatus, TrialTerms};
 
 fn terms(plan: &str, at_end: TrialOutcome) -> TrialTerms {
     TrialTerms {
@@ -55,7 +55,7 @@ fn convert() -> AccountCommand {
 fn extend(to: i64) -> AccountCommand {
     AccountCommand::Trial(TrialCommand::Extend {
         subscription: sub(),
-        ends_at: day(to),
+        by: TrialExtension::Until(day(to)),
     })
 }
 
@@ -272,6 +272,25 @@ fn an_extension_moves_the_end_of_its_credits_and_comes_too_late_after_it() {
     assert_eq!(world.subscription().ended_at, Some(day(20)));
     let ended = SubscriptionRefusal::TrialEnded { ended_at: day(20) };
     assert_eq!(world.run(extend(30), day(20)), Err(refused(ended)));
+}
+
+#[test]
+fn of_two_extensions_by_days_the_second_adds_to_the_first() {
+    let mut world = trialing(TrialOutcome::Cancel);
+    let by_a_week = || {
+        AccountCommand::Trial(TrialCommand::Extend {
+            subscription: sub(),
+            by: TrialExtension::Days(std::num::NonZeroU32::new(7).unwrap()),
+        })
+    };
+    world.run(by_a_week(), day(10)).unwrap();
+    world.run(by_a_week(), day(10)).unwrap();
+    assert_eq!(
+        world.trial(),
+        (TrialStatus::Running, day(28)),
+        "judged one after the other"
+    );
+    assert_eq!(world.credits_at(day(27)), credits(50));
 }
 
 #[test]

@@ -112,6 +112,14 @@ fn check_collection(collection: &Collection) -> Result<(), CatalogRefusal> {
         retries.is_sorted_by(|day, next| day < next),
         "collection.retry_after_days",
         "must be ascending",
+    )?;
+    let last = retries.last().copied().unwrap_or(0);
+    ensure(
+        collection
+            .give_up_after_days
+            .is_none_or(|days| days <= 3650 && (days > last || retries.is_empty())),
+        "collection.give_up_after_days",
+        "must be at most 3650, and after the last retry",
     )
 }
 

@@ -1,0 +1,119 @@
+//! What is left of the lines of Tallybook's invoices: what was billed, less what credit notes, voids and the bills of later
+//! changes took back of it.
+
+use super::event::Fact;
+use super::state::{Account, Group};
+use crate::identity::{GroupId, InvoiceId};
+use crate::money::released;
+use crate::subscriptions::{
+    BilledLine, ContractItem, InvoiceLine, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, Replaced,
+    view,
+};
+
+/// What stands as an invoice.
+pub(super) fn group_of<'a>(account: &'a Account, invoice: &InvoiceId) -> Option<&'a Group> {
+    account.groups.get(&GroupId(format!("inv:{invoice}")))
+}
+
+/// What of a line stands: its amount less what credit notes, a void or a write-off of its invoice took back.
+fn standing(group: &Group, line: &InvoiceLine) -> i64 {
+    let taken_back = group.facts.values().flat_map(|dated| match &dated.fact {
+        Fact::Invoices(InvoicesEvent::InvoiceVoided(e) | InvoicesEvent::InvoiceWrittenOff(e)) => &e.lines[..],
+        Fact::Invoices(InvoicesEvent::CreditNoteIssued(e)) => &e.lines[..],
+        _ => &[],
+    });
+    let of_line = taken_back.filter(|relief| relief.line == line.line);
+    line.amount - of_line.map(|relief| relief.amount).sum::<i64>()
+}
+
+/// The lines of later bills that credit unused time of an invoice, as they stand, each with the bill it is on.
+fn credits_of_unused<'a>(
+    account: &'a Account,
+    invoice: &'a InvoiceId,
+) -> impl Iterator<Item = (InvoiceView, &'a BilledLine, i64)> {
+    account.groups.values().flat_map(move |group| {
+        let bill = view(group);
+        issued_lines(group).filter_map(move |line| {
+            let of = line.unused_of.as_ref().filter(|of| of.invoice == *invoice)?;
+            Some((bill.clone()?, of, standing(group, line)))
+        })
+    })
+}
+
+fn issued_lines(group: &Group) -> impl Iterator<Item = &InvoiceLine> {
+    group.facts.values().flat_map(|dated| match &dated.fact {
+        Fact::Invoices(InvoicesEvent::InvoiceIssued(issued)) => &issued.lines[..],
+        _ => &[],
+    })
+}
+
+/// What a credit note may take from each line: what stands of it.
+pub(super) fn creditable_lines(account: &Account, invoice: &InvoiceView) -> Vec<LineRelief> {
+    let Some(group) = group_of(account, &invoice.invoice) else {
+        return Vec::new();
+    };
+    let lines = invoice.lines.iter().map(|line| LineRelief {
+        line: line.line.clone(),
+        amount: standing(group, line),
+    });
+    lines.collect()
+}
+
+/// What a credit note may give back of an invoice: what was not given back yet, be it by a note or because a later change
+/// put what its unused time was worth on the customer's balance.
+pub(super) fn creditable(account: &Account, invoice: &InvoiceView) -> i64 {
+    let mut bills: Vec<(InvoiceId, i64, i64)> = Vec::new();
+    for (bill, _, amount) in credits_of_unused(account, &invoice.invoice) {
+        match bills.iter_mut().find(|(id, ..)| *id == bill.invoice) {
+            Some((_, credited, _)) => *credited -= amount,
+            None => bills.push((bill.invoice, -amount, bill.credited_to_balance)),
+        }
+    }
+    let on_balance: i64 = bills
+        .into_iter()
+        .map(|(_, credited, to_balance)| credited.clamp(0, to_balance))
+        .sum();
+    (invoice.total - invoice.amount_credited - on_balance).max(0)
+}
+
+/// What a void or a write-off takes from each line. Time that a later change credited as unused is credited already: that
+/// credit, which was never paid for, is taken off the customer's balance instead. And a credit for time of an invoice that
+/// was closed has been taken off it.
+pub(super) fn voidable_lines(account: &Account, invoice: &InvoiceView) -> Vec<LineRelief> {
+    let mut left = creditable_lines(account, invoice);
+    for (relief, line) in left.iter_mut().zip(&invoice.lines) {
+        if let Some(of) = &line.unused_of
+            && is_closed(account, &of.invoice)
+        {
+            relief.amount = 0;
+        }
+    }
+    for (_, of, amount) in credits_of_unused(account, &invoice.invoice) {
+        if let Some(relief) = left.iter_mut().find(|relief| relief.line == of.line) {
+            relief.amount = (relief.amount + amount).max(0);
+        }
+    }
+    left
+}
+
+fn is_closed(account: &Account, invoice: &InvoiceId) -> bool {
+    let invoice = group_of(account, invoice).and_then(view);
+    invoice.is_some_and(|it| matches!(it.status, InvoiceStatus::Void | InvoiceStatus::Uncollectible))
+}
+
+/// What runs, with what of its price a change may credit: in proportion to what stands of the line that billed it. What was
+/// credited by a note, or voided, is not credited again.
+pub(super) fn replaced(account: &Account, items: &[ContractItem]) -> Vec<Replaced> {
+    let worth = |item: &ContractItem| {
+        let of = item.billed.as_ref()?;
+        let group = group_of(account, &of.invoice)?;
+        let line = issued_lines(group).find(|line| line.line == of.line)?;
+        let left = standing(group, line).clamp(0, line.amount.max(0));
+        (line.amount > 0).then(|| released(item.amount, left, line.amount))
+    };
+    let replaced = items.iter().map(|item| Replaced {
+        worth: worth(item).unwrap_or(item.amount),
+        item: item.clone(),
+    });
+    replaced.collect()
+}
