@@ -1,4 +1,4 @@
-//! What runs while Tallybook serves: journal, followers of the log, settlement, timers.
+//! What runs while Tallybook serves: journal, followers of the log, settlement, timers, alarms.
 
 use std::sync::Arc;
 
@@ -76,6 +76,7 @@ impl Engine {
             stop,
         };
         let mut workers = JoinSet::new();
+        workers.spawn(crate::alarms::work(state.clone()));
         workers.spawn(crate::sealing::work(state.clone()));
         workers.spawn(crate::stripe::work(state.clone()));
         workers.spawn(crate::timers::work(state.clone()));

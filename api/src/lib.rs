@@ -3,6 +3,7 @@
 //! Read [`cli`] for what the one binary can do, [`engine`] for what runs while it serves, and [`http`] for the
 //! interface itself. [`tenants`] holds who may ask.
 
+pub mod alarms;
 pub mod cli;
 pub mod clock;
 pub mod database;

@@ -50,6 +50,7 @@ pub fn router(state: AppState) -> Router {
 fn v1() -> Router<AppState> {
     Router::new()
         .merge(accounts::router())
+        .merge(crate::alarms::router())
         .merge(catalog::router())
         .merge(check::router())
         .merge(events::router())

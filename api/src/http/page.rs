@@ -77,14 +77,12 @@ impl PageRequest {
 
     /// The same of a read model's list.
     pub fn of_rows(&self) -> Result<reads::Page, Problem> {
-        let not_ours =
-            |_| Problem::invalid_field("cursor", "not a cursor of ours: take next_cursor as it comes");
         let after = self
             .cursor
             .as_deref()
             .map(str::parse)
             .transpose()
-            .map_err(not_ours)?;
+            .map_err(|_| not_ours())?;
         let limit = u32::try_from(self.limit()).ok();
         reads::Page::new(limit, after).map_err(|error| Problem::invalid_field("limit", error.to_string()))
     }
@@ -97,6 +95,30 @@ impl PageRequest {
     /// The key of the last thing shown before.
     pub fn after(&self) -> Result<Option<String>, Problem> {
         self.cursor.as_deref().map(decode).transpose()
+    }
+
+    /// The number that everything on the page is below, of a list by number, newest first.
+    pub fn below(&self) -> Result<i64, Problem> {
+        let Some(after) = self.after()? else {
+            return Ok(i64::MAX);
+        };
+        after.parse().map_err(|_| not_ours())
+    }
+
+    /// How many rows to ask for to know whether there is a page after this one.
+    pub fn with_one_more(&self) -> i64 {
+        i64::try_from(self.limit()).map_or(i64::MAX, |limit| limit.saturating_add(1))
+    }
+
+    /// A page of rows that were asked for by number, newest first, [with one more](Self::with_one_more) than it shows.
+    pub fn of_numbered<T>(&self, mut rows: Vec<T>, number: impl Fn(&T) -> i64) -> Page<T> {
+        let is_last = rows.len() <= self.limit();
+        rows.truncate(self.limit());
+        let last = rows.last().filter(|_| !is_last);
+        Page {
+            next_cursor: last.map(|row| encode(&number(row).to_string())),
+            data: rows,
+        }
     }
 
     /// A page of things that come sorted by key.
@@ -131,7 +153,11 @@ fn decode(cursor: &str) -> Result<String, Problem> {
     hex::decode(cursor)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| Problem::invalid_field("cursor", "not a cursor of ours: take next_cursor as it comes"))
+        .ok_or_else(not_ours)
+}
+
+fn not_ours() -> Problem {
+    Problem::invalid_field("cursor", "not a cursor of ours: take next_cursor as it comes")
 }
 
 #[cfg(test)]

@@ -114,12 +114,7 @@ async fn run_on(journal: &Journal, setting: &Setting<'_>, plan: &[Step]) -> Resu
     switch.stop();
     settling.await.map_err(CliError::from_error)?;
     let mut deliveries = taken?;
-    while inbox
-        .settle_due(setting.workers)
-        .await
-        .map_err(CliError::from_error)?
-        > 0
-    {}
+    inbox.drain(setting.workers).await.map_err(CliError::from_error)?;
 
     deliveries.inbox = inbox.counts(&tenant).await.map_err(CliError::from_error)?;
     let state = state_of(journal, &inbox, &tenant, zone, setting.as_of)

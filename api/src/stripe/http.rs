@@ -11,11 +11,13 @@ use tallybook_stripe::settlement::Mode as Customers;
 use super::endpoint::{self, EndpointError, EndpointTerms};
 use super::intake::IntakeError;
 use super::partition::Partition;
-use super::repo::{queue, views};
+use super::repo::queue;
+use super::repo::views::{self, Filter};
 use super::settle::SettleError;
-use super::view::ViewError;
+use super::view::{DeliveryView, ViewError};
 use crate::AppState;
 use crate::http::caller::{Administering, Authorized, Reading, Writing};
+use crate::http::page::{Limit, Page, PageRequest};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters, PathIds, RawBody};
 use crate::http::write::Write;
@@ -27,6 +29,7 @@ pub fn router() -> Router<AppState> {
         .route("/stripe/settle", post(settle))
         .route("/stripe/objects/{object}", get(object))
         .route("/stripe/deliveries", get(deliveries))
+        .route("/stripe/deliveries/retry", post(retry_all))
         .route("/stripe/deliveries/{delivery}/retry", post(retry))
         .route("/stripe/endpoints/{endpoint}", put(put_endpoint))
         .merge(crate::replay::router())
@@ -93,44 +96,99 @@ async fn object(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListParameters {
-    status: Option<String>,
-    limit: Option<String>,
+    status: Option<Status>,
+    reason: Option<String>,
+    r#type: Option<String>,
+    object: Option<String>,
+    #[serde(default)]
+    limit: Limit,
     cursor: Option<String>,
 }
 
-const STATUSES: [&str; 4] = ["stored", "settled", "parked", "failed"];
+/// What has become of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// Not settled yet.
+    Stored,
+    /// Done.
+    Settled,
+    /// Waiting for something.
+    Parked,
+    /// A dead letter.
+    Failed,
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Settled => "settled",
+            Self::Parked => "parked",
+            Self::Failed => "failed",
+        }
+    }
+}
 
 /// The inbox, newest first.
 async fn deliveries(
     State(state): State<AppState>,
     caller: Authorized<Reading>,
     Parameters(parameters): Parameters<ListParameters>,
-) -> Result<Json<Value>, Problem> {
-    let status = parameters.status.as_deref();
-    if status.is_some_and(|status| !STATUSES.contains(&status)) {
-        return Err(Problem::invalid_field(
-            "status",
-            "is stored, settled, parked or failed",
-        ));
-    }
-    let limit = number(parameters.limit.as_deref(), "limit", 50)?;
-    if !(1..=200).contains(&limit) {
-        return Err(Problem::invalid_field("limit", "is 1 to 200"));
-    }
-    let before = number(parameters.cursor.as_deref(), "cursor", i64::MAX)?;
-    let mut rows = views::deliveries(&state.pool, caller.tenant.as_str(), status, before, limit + 1).await?;
-    let full = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > full;
-    rows.truncate(full);
-    let next_cursor = rows.last().filter(|_| more).map(|last| last.delivery.to_string());
-    Ok(Json(json!({"data": rows, "next_cursor": next_cursor})))
+) -> Result<Json<Page<DeliveryView>>, Problem> {
+    let page = PageRequest::new(parameters.limit, parameters.cursor);
+    let filter = Filter {
+        status: parameters.status.map(Status::as_str),
+        reason: parameters.reason.as_deref(),
+        event_type: parameters.r#type.as_deref(),
+        object_id: parameters.object.as_deref(),
+    };
+    let tenant = caller.tenant.as_str();
+    let rows = views::deliveries(&state.pool, tenant, &filter, page.below()?, page.with_one_more()).await?;
+    Ok(Json(page.of_numbered(rows, |delivery| delivery.delivery)))
 }
 
-fn number(text: Option<&str>, field: &str, default: i64) -> Result<i64, Problem> {
-    text.map_or(Ok(default), |text| {
-        text.parse()
-            .map_err(|_| Problem::invalid_field(field, "is not a whole number"))
-    })
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryBody {
+    status: Unsettled,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    r#type: Option<String>,
+    #[serde(default)]
+    object: Option<String>,
+}
+
+/// What can be retried by the number: all that is not done.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Unsettled {
+    Stored,
+    Parked,
+    Failed,
+}
+
+/// Settle again all deliveries that did not come to their end, or those of one reason, type or object.
+async fn retry_all(
+    State(state): State<AppState>,
+    caller: Authorized<Writing>,
+    Body(body): Body<RetryBody>,
+) -> Result<Json<Value>, Problem> {
+    let status = match body.status {
+        Unsettled::Stored => Status::Stored,
+        Unsettled::Parked => Status::Parked,
+        Unsettled::Failed => Status::Failed,
+    };
+    let filter = Filter {
+        status: Some(status.as_str()),
+        reason: body.reason.as_deref(),
+        event_type: body.r#type.as_deref(),
+        object_id: body.object.as_deref(),
+    };
+    let retried = queue::retry_all(&state.pool, caller.tenant.as_str(), &filter).await?;
+    state.stripe.wake();
+    Ok(Json(json!({"retried": retried})))
 }
 
 /// Settle a delivery again, a dead letter most of all.

@@ -23,6 +23,7 @@ use super::partition::Partition;
 use super::repo::queue;
 use super::repo::settlement::{self as repo, Mark, Read};
 use super::{payers, trials};
+use crate::alarms;
 use crate::test_clocks::PresentError;
 
 /// How often a settlement starts over because its component grew while it waited for its locks.
@@ -69,7 +70,8 @@ impl SettleError {
     /// Whether the same may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Inbox(_) | Self::Contended | Self::Log(LoadError::Unavailable(_)) => true,
+            Self::Contended | Self::Log(LoadError::Unavailable(_)) => true,
+            Self::Inbox(error) => !is_about_data(error),
             Self::Account(error) => error.is_retryable(),
             Self::Present(error) => error.is_retryable(),
             Self::Log(LoadError::Corrupt(_)) | Self::TimeZone(_) | Self::Panicked(_) => false,
@@ -89,6 +91,14 @@ impl SettleError {
             Self::TimeZone(_) => "time_zone_unreadable",
         }
     }
+}
+
+/// Whether the database refuses what is to be stored, now and later: a data exception, a violated constraint.
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 /// What a settlement has read, under its locks.
@@ -282,6 +292,13 @@ impl Inbox {
         let unapplied = self.unapplied(partition, &owner, &derived).await?;
         let (mark, settled) = verdict(&owner, &derived, unapplied.as_ref());
         repo::mark(connection, partition, &reading.read, &mark.as_mark()).await?;
+        alarms::clear(
+            &mut *connection,
+            partition.tenant.as_str(),
+            over(&settled),
+            &reading.ids,
+        )
+        .await?;
         let account = match &owner {
             Owner::Account(account) => Some(account.as_str()),
             Owner::Unknown { .. } => None,
@@ -312,6 +329,14 @@ impl Inbox {
             Err(ExecuteError::Refused(AccountRefusal::NoChange)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What a settlement ends that somebody was told of.
+fn over(settled: &Settled) -> &'static [alarms::Kind] {
+    match settled {
+        Settled::Parked(_) => &[alarms::Kind::DeliveryFailed],
+        Settled::On(_) | Settled::Already => &[alarms::Kind::DeliveryFailed, alarms::Kind::DeliveryParked],
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "objects are built where they are passed"
 )]
 
+mod dead_letters;
 mod owners;
 mod races;
 mod refusals;
@@ -86,7 +87,14 @@ impl Bench {
 
     /// (status, reason, waits for) of an event's delivery.
     async fn fate(&self, event: &str) -> (String, Option<String>, Option<String>) {
-        let all = super::repo::views::deliveries(self.journal.pool(), TENANT, None, i64::MAX, 200).await;
+        let all = super::repo::views::deliveries(
+            self.journal.pool(),
+            TENANT,
+            &super::repo::views::Filter::default(),
+            i64::MAX,
+            200,
+        )
+        .await;
         let found = all
             .expect("the database answers")
             .into_iter()

@@ -30,7 +30,7 @@ pub struct DeliveryView {
     pub detail: Option<String>,
     /// What a parked one waits for.
     pub waits_for: Option<String>,
-    /// How often settling it went wrong.
+    /// How often settling it went wrong since it last succeeded.
     pub attempts: i32,
     /// How often it came.
     pub received: i64,

@@ -8,15 +8,16 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
+use serde_json::json;
 use tallybook_domain::catalog::Catalog;
 use tallybook_domain::identity::TenantId;
 
 use super::inbox::Inbox;
 use super::partition::Partition;
-use super::repo::queue;
+use super::repo::queue::{self, Tries};
 use super::settle::SettleError;
-use crate::AppState;
 use crate::shutdown::Stop;
+use crate::{AppState, alarms};
 
 /// Settlements at once: each holds a connection while the journal writes.
 const CONCURRENCY: usize = 4;
@@ -26,6 +27,9 @@ const BATCH: i64 = 256;
 const IDLE: Duration = Duration::from_millis(250);
 /// How often the catalogs are looked at, and how long a broken database is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked for what waits too long, and how long that is.
+const OVERDUE_PERIOD: Duration = Duration::from_mins(1);
+const PARKED_TOO_LONG: Duration = Duration::from_hours(24);
 /// After so many refusals a delivery is a dead letter.
 const ATTEMPTS_MAX: i32 = 8;
 
@@ -38,12 +42,19 @@ impl Inbox {
     /// Settle what is stored, until told to stop.
     pub async fn run(&self, mut stop: Stop) {
         let mut catalogs_at = tokio::time::Instant::now();
+        let mut overdue_at = catalogs_at;
         while !stop.is_requested() {
             if catalogs_at.elapsed() >= PAUSE {
                 if let Err(error) = self.follow_catalogs().await {
                     tracing::warn!(%error, "the catalogs cannot be followed");
                 }
                 catalogs_at = tokio::time::Instant::now();
+            }
+            if overdue_at.elapsed() >= OVERDUE_PERIOD {
+                if let Err(error) = self.raise_overdue(PARKED_TOO_LONG).await {
+                    tracing::warn!(%error, "what waits too long cannot be looked up");
+                }
+                overdue_at = tokio::time::Instant::now();
             }
             let pause = match self.settle_due(CONCURRENCY).await {
                 Ok(0) => IDLE,
@@ -84,12 +95,17 @@ impl Inbox {
         }
     }
 
-    /// How many deliveries are stored and not settled.
-    pub async fn unsettled(&self) -> Result<i64, SettleError> {
-        Ok(queue::unsettled(&self.pool).await?)
+    /// Settle until nothing is left to settle, without waiting where a settlement backs off.
+    pub async fn drain(&self, concurrency: usize) -> Result<(), SettleError> {
+        loop {
+            while self.settle_due(concurrency).await? > 0 {}
+            if queue::hurry(&self.pool).await? == 0 {
+                return Ok(());
+            }
+        }
     }
 
-    /// Settle an object; note a refusal beside its deliveries. An error is one of the moment.
+    /// Settle an object; note beside its deliveries what went wrong. An error means that not even that could be noted.
     async fn settle_or_note(&self, partition: &Partition, object_id: &str) -> Result<(), SettleError> {
         // One object that makes the rules panic must not stop the settling of all others.
         let settling = AssertUnwindSafe(self.settle(partition, object_id))
@@ -97,21 +113,50 @@ impl Inbox {
             .await;
         match settling.unwrap_or_else(|panic| Err(SettleError::Panicked(message_of(panic.as_ref())))) {
             Ok(_) => Ok(()),
-            Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
-                tracing::warn!(object = object_id, %error, "a delivery cannot be settled");
-                let reason = (error.code(), error.to_string());
-                queue::failed(
-                    &self.pool,
-                    partition,
-                    object_id,
-                    (reason.0, &reason.1),
-                    ATTEMPTS_MAX,
-                )
-                .await?;
-                Ok(())
+                tracing::warn!(object = object_id, %error, "an object was not settled");
+                self.note_failure(partition, object_id, &error).await
             }
         }
+    }
+
+    /// Back off, or give up and raise an alarm.
+    async fn note_failure(
+        &self,
+        partition: &Partition,
+        object_id: &str,
+        error: &SettleError,
+    ) -> Result<(), SettleError> {
+        let tries = if error.is_retryable() {
+            Tries::Unbounded
+        } else {
+            Tries::AtMost(ATTEMPTS_MAX)
+        };
+        let (reason, detail) = (error.code(), error.to_string());
+        let mut transaction = self.pool.begin().await?;
+        if queue::failed(&mut transaction, partition, object_id, (reason, &detail), tries).await? {
+            let alarm = alarms::Raised {
+                kind: alarms::Kind::DeliveryFailed,
+                subject: object_id,
+                detail: &json!({"reason": reason, "detail": detail, "stripe_account": partition.stripe_account}),
+            };
+            alarms::raise(&mut *transaction, partition.tenant.as_str(), &alarm).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Raise an alarm for everything that has waited for something longer than `limit`.
+    pub(super) async fn raise_overdue(&self, limit: Duration) -> Result<(), SettleError> {
+        for overdue in queue::parked_too_long(&self.pool, limit).await? {
+            let alarm = alarms::Raised {
+                kind: alarms::Kind::DeliveryParked,
+                subject: &overdue.object_id,
+                detail: &json!({"reason": overdue.reason, "waits_for": overdue.waits_for}),
+            };
+            alarms::raise(&self.pool, &overdue.tenant, &alarm).await?;
+        }
+        Ok(())
     }
 
     /// Queue what new versions of a catalog have a say in.

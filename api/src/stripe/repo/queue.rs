@@ -1,8 +1,12 @@
 //! What is to be settled, and what is to be settled again.
+//!
+//! Statements that change several deliveries lock them in the order of their numbers first: two of them that meet on the
+//! same deliveries wait for one another and never for each other.
 
 use sqlx::{PgConnection, PgPool};
 use tallybook_domain::identity::TenantId;
 
+use super::views::Filter;
 use crate::stripe::partition::Partition;
 
 /// An object with something stored and not settled.
@@ -34,28 +38,58 @@ pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Ve
     .await
 }
 
-/// How many deliveries are stored and not settled, whatever their turn.
-pub(in crate::stripe) async fn unsettled(pool: &PgPool) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from stripe_deliveries where status = 'stored'"#)
-        .fetch_one(pool)
-        .await
+/// Have everything that is stored and not settled be due now. How many deliveries that is.
+pub(in crate::stripe) async fn hurry(pool: &PgPool) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"with locked as (
+               select delivery from stripe_deliveries
+               where status = 'stored' and object_id is not null
+               order by delivery for update
+           )
+           update stripe_deliveries d set retry_at = clock_timestamp()
+           from locked where d.delivery = locked.delivery"#
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
 }
 
-/// Note that an object's settlement went wrong: back off, or give up.
+/// How often a settlement that goes wrong is tried.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::stripe) enum Tries {
+    /// As long as it takes: what is wrong is of the moment.
+    Unbounded,
+    /// So often; then the deliveries are dead letters.
+    AtMost(i32),
+}
+
+/// Note that an object's settlement went wrong: back off, each time about twice as long and never quite as long as
+/// another, or give up. Whether it was given up.
 pub(in crate::stripe) async fn failed(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     partition: &Partition,
     object_id: &str,
     reason: (&str, &str),
-    attempts_max: i32,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"update stripe_deliveries
+    tries: Tries,
+) -> sqlx::Result<bool> {
+    let attempts_max = match tries {
+        Tries::Unbounded => None,
+        Tries::AtMost(attempts) => Some(attempts),
+    };
+    let statuses = sqlx::query_scalar!(
+        r#"with locked as (
+               select delivery from stripe_deliveries
+               where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = $4 and status = 'stored'
+               order by delivery for update
+           )
+           update stripe_deliveries d
            set attempts = attempts + 1,
                status = case when attempts + 1 >= $7 then 'failed' else 'stored' end,
-               retry_at = clock_timestamp() + make_interval(secs => least(power(2, attempts), 300)),
+               retry_at = clock_timestamp()
+                   + make_interval(secs => least(power(2, least(attempts, 20)), 300) * (0.5 + random() / 2)),
                reason = $5, detail = $6
-           where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = $4 and status = 'stored'"#,
+           from locked where d.delivery = locked.delivery
+           returning d.status"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
@@ -64,9 +98,40 @@ pub(in crate::stripe) async fn failed(
         reason.1,
         attempts_max,
     )
-    .execute(pool)
+    .fetch_all(connection)
+    .await?;
+    Ok(statuses.iter().any(|status| status == "failed"))
+}
+
+/// Deliveries that have waited too long for something, as (tenant, object, reason, what they wait for).
+pub(in crate::stripe) async fn parked_too_long(
+    pool: &PgPool,
+    limit: std::time::Duration,
+) -> sqlx::Result<Vec<Overdue>> {
+    sqlx::query_as!(
+        Overdue,
+        r#"select distinct tenant, object_id as "object_id!", reason, waits_for
+           from stripe_deliveries d
+           where status = 'parked' and object_id is not null
+             and received_at < clock_timestamp() - make_interval(secs => $1)
+             and not exists (
+                 select from alarms a
+                 where a.tenant = d.tenant and a.kind = $2 and a.subject = d.object_id and a.cleared_at is null
+             )
+           limit 1000"#,
+        limit.as_secs_f64(),
+        crate::alarms::Kind::DeliveryParked.code(),
+    )
+    .fetch_all(pool)
     .await
-    .map(drop)
+}
+
+/// What has waited too long.
+pub(in crate::stripe) struct Overdue {
+    pub(in crate::stripe) tenant: String,
+    pub(in crate::stripe) object_id: String,
+    pub(in crate::stripe) reason: Option<String>,
+    pub(in crate::stripe) waits_for: Option<String>,
 }
 
 /// The inboxes of a tenant that hold anything of a customer.
@@ -99,12 +164,15 @@ pub(in crate::stripe) async fn requeue_customer(
     except: &[String],
 ) -> sqlx::Result<u64> {
     let done = sqlx::query!(
-        r#"update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
-           from stripe_objects o
-           where o.tenant = $1 and o.stripe_account = $2 and o.livemode = $3 and o.customer = $4
-             and o.object_id <> all ($5)
-             and d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = o.object_id
-             and d.snapshot is not null and d.status <> 'stored'"#,
+        r#"with locked as (
+               select d.delivery
+               from stripe_objects o join stripe_deliveries d using (tenant, stripe_account, livemode, object_id)
+               where o.tenant = $1 and o.stripe_account = $2 and o.livemode = $3 and o.customer = $4
+                 and o.object_id <> all ($5) and d.snapshot is not null and d.status <> 'stored'
+               order by d.delivery for update of d
+           )
+           update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from locked where d.delivery = locked.delivery"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
@@ -126,9 +194,14 @@ pub(in crate::stripe) async fn requeue_objects(
         return Ok(0);
     }
     let done = sqlx::query!(
-        r#"update stripe_deliveries set status = 'stored', retry_at = clock_timestamp()
-           where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
-             and snapshot is not null and status <> 'stored'"#,
+        r#"with locked as (
+               select delivery from stripe_deliveries
+               where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
+                 and snapshot is not null and status <> 'stored'
+               order by delivery for update
+           )
+           update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from locked where d.delivery = locked.delivery"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
@@ -187,11 +260,14 @@ pub(in crate::stripe) async fn requeue_catalog(
                insert into stripe_catalogs as known (tenant, version) values ($1, $2)
                on conflict (tenant) do update set version = excluded.version where known.version < excluded.version
                returning tenant
+           ), locked as (
+               select d.delivery from newer join stripe_deliveries d using (tenant)
+               where d.snapshot is not null and d.status <> 'stored'
+                 and (d.object_kind in ('invoice', 'subscription') or d.reason in ('unknown_pack', 'unmapped_price'))
+               order by d.delivery for update of d
            )
            update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
-           from newer
-           where d.tenant = newer.tenant and d.snapshot is not null and d.status <> 'stored'
-             and (d.object_kind in ('invoice', 'subscription') or d.reason in ('unknown_pack', 'unmapped_price'))"#,
+           from locked where d.delivery = locked.delivery"#,
         tenant,
         version,
     )
@@ -217,4 +293,31 @@ pub(in crate::stripe) async fn retry(
     )
     .fetch_optional(pool)
     .await
+}
+
+/// Queue these deliveries, whatever became of them. How many.
+pub(in crate::stripe) async fn retry_all(
+    pool: &PgPool,
+    tenant: &str,
+    filter: &Filter<'_>,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"with locked as (
+               select delivery from stripe_deliveries
+               where tenant = $1 and snapshot is not null
+                 and (status = $2 or $2 is null) and (reason = $3 or $3 is null)
+                 and (event_type = $4 or $4 is null) and (object_id = $5 or $5 is null)
+               order by delivery for update
+           )
+           update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp(), attempts = 0
+           from locked where d.delivery = locked.delivery"#,
+        tenant,
+        filter.status,
+        filter.reason,
+        filter.event_type,
+        filter.object_id,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -228,11 +228,16 @@ pub(in crate::stripe) async fn mark(
     let event_ids: Vec<String> = read.iter().map(|it| it.event_id.clone()).collect();
     let hashes: Vec<String> = read.iter().map(|it| it.content_hash.clone()).collect();
     sqlx::query!(
-        r#"update stripe_deliveries d
-           set status = $6, reason = $7, detail = $8, waits_for = $9, settled_at = clock_timestamp()
-           from unnest($4::text[], $5::text[]) read (event_id, content_hash)
-           where d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3
-             and d.event_id = read.event_id and d.content_hash = read.content_hash"#,
+        r#"with locked as (
+               select delivery
+               from stripe_deliveries
+               join unnest($4::text[], $5::text[]) read (event_id, content_hash) using (event_id, content_hash)
+               where tenant = $1 and stripe_account = $2 and livemode = $3
+               order by delivery for update of stripe_deliveries
+           )
+           update stripe_deliveries d
+           set status = $6, reason = $7, detail = $8, waits_for = $9, attempts = 0, settled_at = clock_timestamp()
+           from locked where d.delivery = locked.delivery"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,

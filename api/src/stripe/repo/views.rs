@@ -60,11 +60,21 @@ pub(in crate::stripe) async fn partition_of(
     }))
 }
 
+/// Which deliveries: those of which all that is given holds.
+#[derive(Debug, Default)]
+pub(in crate::stripe) struct Filter<'a> {
+    pub(in crate::stripe) status: Option<&'a str>,
+    /// Why it is parked or failed.
+    pub(in crate::stripe) reason: Option<&'a str>,
+    pub(in crate::stripe) event_type: Option<&'a str>,
+    pub(in crate::stripe) object_id: Option<&'a str>,
+}
+
 /// A tenant's deliveries by number, newest first.
 pub(in crate::stripe) async fn deliveries(
     pool: &PgPool,
     tenant: &str,
-    status: Option<&str>,
+    filter: &Filter<'_>,
     before: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<DeliveryView>> {
@@ -73,12 +83,17 @@ pub(in crate::stripe) async fn deliveries(
         r#"select delivery, event_id as event, event_type as "type", object_id as object, status, reason, detail,
                   waits_for, attempts, received, received_at, settled_at
            from stripe_deliveries
-           where tenant = $1 and (status = $2 or $2 is null) and delivery < $3
-           order by delivery desc limit $4"#,
+           where tenant = $1 and delivery < $2
+             and (status = $4 or $4 is null) and (reason = $5 or $5 is null)
+             and (event_type = $6 or $6 is null) and (object_id = $7 or $7 is null)
+           order by delivery desc limit $3"#,
         tenant,
-        status,
         before,
-        limit
+        limit,
+        filter.status,
+        filter.reason,
+        filter.event_type,
+        filter.object_id,
     )
     .fetch_all(pool)
     .await
