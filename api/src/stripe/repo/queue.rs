@@ -221,12 +221,15 @@ pub(in crate::stripe) async fn requeue_group_of_status(
     reasons: Option<&[String]>,
 ) -> sqlx::Result<u64> {
     let done = sqlx::query!(
-        r#"update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
-           from stripe_objects o
-           where o.tenant = $1 and o.group_id = $2
-             and d.tenant = $1 and d.stripe_account = o.stripe_account and d.livemode = o.livemode
-             and d.object_id = o.object_id and d.snapshot is not null
-             and d.status = $3 and ($4::text[] is null or d.reason = any ($4))"#,
+        r#"with locked as (
+               select d.delivery
+               from stripe_objects o join stripe_deliveries d using (tenant, stripe_account, livemode, object_id)
+               where o.tenant = $1 and o.group_id = $2 and d.snapshot is not null
+                 and d.status = $3 and ($4::text[] is null or d.reason = any ($4))
+               order by d.delivery for update of d
+           )
+           update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
+           from locked where d.delivery = locked.delivery"#,
         tenant.as_str(),
         group,
         status,
