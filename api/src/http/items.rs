@@ -1,5 +1,7 @@
 //! Things sold once, paid in credits.
 
+mod refunds;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -26,6 +28,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/items", post(list))
         .route("/items/{item}", get(show))
         .route("/items/{item}/buy", post(buy))
+        .route("/items/{item}/refund", post(refunds::refund))
 }
 
 #[derive(Debug, Serialize, Deserialize)]

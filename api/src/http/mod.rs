@@ -16,6 +16,7 @@ mod health;
 mod items;
 mod ledger;
 mod plan_answers;
+mod recorded_use;
 mod reports;
 mod strict_json;
 

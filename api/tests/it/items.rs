@@ -95,3 +95,98 @@ async fn who_cannot_pay_does_not_get_it_and_it_stays_for_sale() {
         .await
         .refused(404, "item_not_found");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_21_a_refund_frees_the_item_once_and_gives_the_credits_back_to_the_same_lots() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Write).await;
+    client.account_with("a", 10).await;
+    client.account_with("b", 10).await;
+    let listed = json!({"id": "lead_1", "credits": "2.5"});
+    client.post("/v1/items", listed).await.accepted(201);
+    let refund = "/v1/items/lead_1/refund";
+    client
+        .post(refund, json!({"debit": "debit_none"}))
+        .await
+        .refused(409, "item_not_sold");
+    let buy = |buyer: &str| json!({"account": buyer});
+    let sold = client.post("/v1/items/lead_1/buy", buy("a")).await.accepted(201);
+    let other = client
+        .post(refund, json!({"debit": "debit_none"}))
+        .await
+        .refused(409, "item_sold_to_another");
+    assert_eq!(
+        (&other["debit"], &other["sold_at"]),
+        (&sold["debit"], &sold["sold_at"]),
+        "what would help: the debit that paid for it"
+    );
+
+    let given_back = json!({"debit": sold["debit"], "reason": "not as described"});
+    let first = client.post_as("back", refund, given_back.clone()).await;
+    let again = client.post_as("back", refund, given_back.clone()).await;
+    assert!(again.is_replay());
+    assert_eq!(first.bytes, again.bytes);
+    let returned = first.accepted(200);
+    assert_eq!(
+        (
+            &returned["status"],
+            &returned["account"],
+            &returned["balance"]["available"]
+        ),
+        (&json!("available"), &json!(null), &json!("10"))
+    );
+    assert_eq!(returned["slices"][0]["credits"], "2.5", "{returned}");
+    let refused = client
+        .post(refund, given_back.clone())
+        .await
+        .refused(409, "item_already_returned");
+    assert_eq!(
+        (&refused["refund"], &refused["sold_at"]),
+        (&returned["refund"], &json!(null))
+    );
+
+    let sold_again = client.post("/v1/items/lead_1/buy", buy("b")).await.accepted(201);
+    let events = server.events().await;
+    let late = client
+        .post(refund, given_back.clone())
+        .await
+        .refused(409, "item_already_returned");
+    assert_eq!(late["sold_at"], sold_again["sold_at"]);
+    let replay = client.post_as("back", refund, given_back).await;
+    assert_eq!(replay.bytes, first.bytes, "the first answer, whoever has it now");
+    assert_eq!(server.events().await, events);
+    assert_eq!(client.available("a").await, "10");
+    assert_eq!(client.available("b").await, "7.5");
+    let shown = client.get("/v1/items/lead_1").await.accepted(200);
+    assert_eq!(shown["account"], "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_by_hand_before_is_not_given_back_twice() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Finance).await;
+    client.account_with("a", 10).await;
+    let listed = json!({"id": "lead_1", "credits": "4"});
+    client.post("/v1/items", listed).await.accepted(201);
+    let sold = client
+        .post("/v1/items/lead_1/buy", json!({"account": "a"}))
+        .await
+        .accepted(201);
+    let debit = sold["debit"].as_str().expect("an id");
+    client
+        .post(
+            &format!("/v1/accounts/a/debits/{debit}/reverse"),
+            json!({"credits": "1"}),
+        )
+        .await
+        .accepted(200);
+    let returned = client
+        .post("/v1/items/lead_1/refund", json!({"debit": debit}))
+        .await
+        .accepted(200);
+    assert_eq!(returned["balance"]["available"], "10", "what was left of it");
+    client
+        .post("/v1/items/lead_1/refund", json!({"debit": debit, "why": "?"}))
+        .await
+        .refused(422, "invalid_field");
+}

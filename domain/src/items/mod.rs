@@ -102,11 +102,31 @@ impl Item {
                     refund: refund.clone(),
                 }))
             }
-            (ItemCommand::Return { .. }, _) => Err(ItemRefusal::NotSold),
+            (ItemCommand::Return { debit, .. }, _) => Err(self.not_to_return(debit)),
             (ItemCommand::Sell { .. } | ItemCommand::List(_), Some(sale)) => Err(ItemRefusal::AlreadySold {
                 sold_at: sale.sold_at,
             }),
             (ItemCommand::List(_), None) => Err(ItemRefusal::Exists),
+        }
+    }
+
+    /// Why the sale that this use of credits paid for can't be given back.
+    pub fn not_to_return(&self, debit: &DebitId) -> ItemRefusal {
+        let sale = self.sale.as_ref();
+        if let Some((refund, _)) = self.returns.iter().find(|(_, sold)| sold.debit == *debit) {
+            return ItemRefusal::Returned {
+                debit: debit.clone(),
+                refund: refund.clone(),
+                sold_at: sale.map(|sale| sale.sold_at),
+            };
+        }
+        match sale {
+            Some(sale) => ItemRefusal::OtherSale {
+                debit: debit.clone(),
+                paid_by: sale.sold.debit.clone(),
+                sold_at: sale.sold_at,
+            },
+            None => ItemRefusal::NotSold,
         }
     }
 }
@@ -210,11 +230,27 @@ mod tests {
         run(&mut item, &list(1), 0).expect("new");
         assert_eq!(run(&mut item, &give_back("a"), 1), Err(ItemRefusal::NotSold));
         run(&mut item, &sell("a"), 1).expect("free");
+        assert_eq!(
+            run(&mut item, &give_back("b"), 2),
+            Err(ItemRefusal::OtherSale {
+                debit: "debit_b".into(),
+                paid_by: "debit_a".into(),
+                sold_at: hour(1)
+            })
+        );
         run(&mut item, &give_back("a"), 2).expect("a has it");
+        let returned = |sold_at| {
+            Err(ItemRefusal::Returned {
+                debit: "debit_a".into(),
+                refund: "refund_a".to_owned(),
+                sold_at,
+            })
+        };
+        assert_eq!(run(&mut item, &give_back("a"), 3), returned(None));
         run(&mut item, &sell("b"), 3).expect("free again");
         assert_eq!(
             run(&mut item, &give_back("a"), 4),
-            Err(ItemRefusal::NotSold),
+            returned(Some(hour(3))),
             "what b bought is not a's to give back"
         );
         assert_eq!(item.sale().map(|sale| sale.sold.buyer.as_str()), Some("b"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde_json::json;
 use tallybook_tests::client::Client;
 use tallybook_tests::database::TestDatabase;
@@ -79,6 +79,74 @@ async fn case_22_of_100_buyers_of_one_thing_one_wins_and_99_pay_nothing() {
         opened + written,
         "listed, sold, paid: who lost left no trace"
     );
+    assert_eq!(database.streams_with_a_gap().await, 0);
+}
+
+/// Two clerks give the same sale back while ten others want the thing: it is given back once, and sold again at most once.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_21_a_refund_and_ten_new_buyers_at_once_end_with_one_return_and_one_owner() {
+    let database = TestDatabase::create().await;
+    let servers = [Server::start(&database).await, Server::start(&database).await];
+    let one = servers[0].admin();
+    let clients = [one.clone(), servers[1].client(one.api_key())];
+    let rounds = scaled(ROUNDS);
+    let purse = 2 * rounds;
+    join_all((0..=10).map(|buyer| open(&clients[buyer % 2], buyer, purse))).await;
+    let mut has: BTreeMap<String, usize> = BTreeMap::new();
+    for round in 0..rounds {
+        let item = format!("returned-{round}");
+        let listed = json!({"id": item, "credits": "2"});
+        one.post("/items", &item, &listed).await.expect(201);
+        let buy = format!("/items/{item}/buy");
+        let body = json!({"account": "buyer-0"});
+        let sold = one
+            .post(&buy, &format!("{item} first"), &body)
+            .await
+            .expect(201)
+            .json();
+        let refund = async |clerk: usize| {
+            let key = format!("{item} clerk {clerk}");
+            let named = json!({"debit": sold["debit"]});
+            clients[clerk]
+                .post(&format!("/items/{item}/refund"), &key, &named)
+                .await
+        };
+        let bought = async |buyer: usize| {
+            let body = json!({"account": format!("buyer-{buyer}")});
+            clients[(buyer + round) % 2]
+                .post(&buy, &format!("{item} {buyer}"), &body)
+                .await
+        };
+        let (refunds, sales) = join(
+            join_all([refund(round % 2), refund(1 - round % 2)]),
+            join_all((1..=10).map(bought)),
+        )
+        .await;
+        let accepted = refunds.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(accepted, 1, "round {round}: {refunds:?}");
+        let refused = refunds
+            .iter()
+            .find(|answer| answer.status != 200)
+            .expect("the other clerk");
+        assert_eq!(refused.code(), "item_already_returned");
+        let winners = sales.iter().filter(|answer| answer.status == 201).count();
+        assert!(winners <= 1, "round {round}: {sales:?}");
+        let shown = one.get(&format!("/items/{item}")).await.expect(200).json();
+        match shown["account"].as_str() {
+            Some(owner) => {
+                assert_eq!(winners, 1);
+                assert_ne!(owner, "buyer-0", "who gave it back does not have it");
+                *has.entry(owner.to_owned()).or_default() += 1;
+            }
+            None => assert_eq!(winners, 0),
+        }
+    }
+    for buyer in 0..=10 {
+        let path = format!("/accounts/buyer-{buyer}/balance");
+        let balance = one.get(&path).await.expect(200).json();
+        let left = purse - 2 * has.get(&format!("buyer-{buyer}")).copied().unwrap_or_default();
+        assert_eq!(balance["available"], left.to_string(), "buyer {buyer}");
+    }
     assert_eq!(database.streams_with_a_gap().await, 0);
 }
 

@@ -105,6 +105,6 @@ async fn load(state: &AppState, tenant: &TenantId, ids: &PathIds) -> Result<Load
     Ok(loaded)
 }
 
-fn account_not_found() -> Problem {
+pub(super) fn account_not_found() -> Problem {
     Problem::not_found("account_not_found", "there is no such account")
 }

@@ -1,29 +1,23 @@
 //! Taking a use back, whole or in part.
-//!
-//! An account remembers how much of which use was taken back, not the uses themselves. The use is looked up in the
-//! stream by its id and goes to the judgement with the command.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tallybook_domain::account::{Account, AccountCommand, AccountEvent, AccountFact, ReverseConsumption};
-use tallybook_domain::credits::{Consumption, CreditsEvent};
-use tallybook_domain::identity::{ReversalId, StreamId};
-use tallybook_domain::{Aggregate, Event};
+use tallybook_domain::account::{Account, AccountCommand, AccountFact, ReverseConsumption};
+use tallybook_domain::credits::CreditsEvent;
+use tallybook_domain::identity::ReversalId;
 use tallybook_journal::Executed;
 
-use super::{account_not_found, stream};
+use super::stream;
 use crate::AppState;
 use crate::http::answers::{self, BalanceBody, SliceBody};
 use crate::http::caller::Writing;
 use crate::http::problem::Problem;
+use crate::http::recorded_use::recorded_use;
 use crate::http::request::{OptionalBody, PathIds};
 use crate::http::wire::{Credits, Text, credits};
 use crate::http::write::{Write, answer};
-
-/// The events that record a use.
-const USES: [&str; 2] = ["CreditsConsumed", "HoldCaptured"];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +52,7 @@ pub(super) async fn reverse(
     OptionalBody(request): OptionalBody<ReversalRequest>,
 ) -> Result<Response, Problem> {
     let stream = stream(&write.caller.tenant, &ids)?;
-    let original = original(&state, &stream, ids.id("debit")?).await?;
+    let original = recorded_use(&state, &stream, ids.id("debit")?).await?;
     let reversal = ReversalId(write.derived_id("reversal_"));
     let envelope = write.envelope(&request);
     let command = AccountCommand::Reverse(ReverseConsumption {
@@ -73,31 +67,6 @@ pub(super) async fn reverse(
         .await?;
     let body = reversed_body(&executed, &reversal).ok_or_else(Problem::internal)?;
     Ok(answer(StatusCode::OK, &executed, &body))
-}
-
-/// The use, as the stream has it.
-async fn original(state: &AppState, stream: &StreamId, debit: &str) -> Result<Consumption, Problem> {
-    let found = state
-        .journal
-        .find_in_stream(Account::TYPE, stream, &USES, "debit", debit)
-        .await?;
-    let Some(row) = found else {
-        let is_there = state.journal.read_stream(Account::TYPE, stream, 0, 1).await?;
-        return Err(if is_there.is_empty() {
-            account_not_found()
-        } else {
-            Problem::not_found("debit_not_found", format!("there is no debit {debit}"))
-        });
-    };
-    let version = row.version().unwrap_or_default();
-    let event = AccountEvent::decode(&row.event_type, version, &row.payload).map_err(|error| {
-        tracing::error!(%error, stream = stream.as_str(), "an event cannot be read");
-        Problem::internal()
-    })?;
-    match &event.fact {
-        AccountFact::Credits(event) => Consumption::of(event).ok_or_else(Problem::internal),
-        _ => Err(Problem::internal()),
-    }
 }
 
 /// The answer, from the state after the command and its events alone.

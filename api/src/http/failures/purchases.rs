@@ -71,14 +71,22 @@ impl From<ItemRefusal> for Problem {
     fn from(refusal: ItemRefusal) -> Self {
         let status = match refusal {
             ItemRefusal::NotFound => StatusCode::NOT_FOUND,
-            ItemRefusal::Exists | ItemRefusal::AlreadySold { .. } | ItemRefusal::NotSold => {
-                StatusCode::CONFLICT
-            }
+            ItemRefusal::Exists
+            | ItemRefusal::AlreadySold { .. }
+            | ItemRefusal::NotSold
+            | ItemRefusal::Returned { .. }
+            | ItemRefusal::OtherSale { .. } => StatusCode::CONFLICT,
             ItemRefusal::NotPositive => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());
         match refusal {
             ItemRefusal::AlreadySold { sold_at } => problem.with("sold_at", json(Instant(sold_at))),
+            ItemRefusal::Returned { refund, sold_at, .. } => problem
+                .with("refund", refund)
+                .with("sold_at", json(sold_at.map(Instant))),
+            ItemRefusal::OtherSale { paid_by, sold_at, .. } => problem
+                .with("debit", paid_by.as_str())
+                .with("sold_at", json(Instant(sold_at))),
             ItemRefusal::NotPositive => problem.with("field", "credits"),
             ItemRefusal::NotFound | ItemRefusal::Exists | ItemRefusal::NotSold => problem,
         }
