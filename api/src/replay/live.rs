@@ -9,7 +9,8 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountEvent};
 use tallybook_domain::aggregate::{Aggregate, DecodeError, Event};
 use tallybook_domain::identity::{AccountId, TenantId};
-use tallybook_journal::{Journal, ReadError};
+use tallybook_domain::treasury::{Treasury, TreasuryEvent};
+use tallybook_journal::{Journal, ReadError, Recorded};
 use tallybook_stripe::replay::state::{Finished, State};
 
 use super::tell;
@@ -52,6 +53,7 @@ pub async fn state_of(
     as_of: Timestamp,
 ) -> Result<Finished, StateError> {
     let mut streams: BTreeMap<AccountId, Vec<AccountEvent>> = BTreeMap::new();
+    let mut treasuries: BTreeMap<String, Vec<TreasuryEvent>> = BTreeMap::new();
     let mut after = 0;
     loop {
         let page = journal.read_log(after, PAGE).await?;
@@ -61,21 +63,17 @@ pub async fn state_of(
             let Some(stream) = recorded.stream().filter(|it| it.tenant() == tenant) else {
                 continue;
             };
-            if recorded.aggregate_type != Account::TYPE {
-                continue;
+            match recorded.aggregate_type.as_str() {
+                Account::TYPE => streams
+                    .entry(AccountId::from(stream.name()))
+                    .or_default()
+                    .push(decoded(&recorded)?),
+                Treasury::TYPE => treasuries
+                    .entry(stream.name().to_owned())
+                    .or_default()
+                    .push(decoded(&recorded)?),
+                _ => {}
             }
-            let version = recorded.version().unwrap_or(0);
-            let event =
-                AccountEvent::decode(&recorded.event_type, version, &recorded.payload).map_err(|source| {
-                    StateError::Undecodable {
-                        position: recorded.position,
-                        source,
-                    }
-                })?;
-            streams
-                .entry(AccountId::from(stream.name()))
-                .or_default()
-                .push(event);
         }
     }
     let mut state = State::default();
@@ -85,7 +83,18 @@ pub async fn state_of(
     for (account, events) in &streams {
         state.add_account(account, events, as_of, zone);
     }
+    for events in treasuries.values() {
+        state.add_treasury(events, as_of, zone);
+    }
     Ok(state.finish())
+}
+
+fn decoded<E: Event>(recorded: &Recorded) -> Result<E, StateError> {
+    let version = recorded.version().unwrap_or(0);
+    E::decode(&recorded.event_type, version, &recorded.payload).map_err(|source| StateError::Undecodable {
+        position: recorded.position,
+        source,
+    })
 }
 
 /// `tallybook report state-hash`: the hash, as of the newest delivery where no instant is given.

@@ -6,6 +6,8 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tallybook_domain::Refusal;
+use tallybook_domain::treasury::TreasuryRefusal;
 use tallybook_stripe::settlement::Mode as Customers;
 
 use super::endpoint::{self, EndpointError, EndpointTerms};
@@ -275,6 +277,7 @@ impl From<SettleError> for Problem {
         match error {
             SettleError::Inbox(error) => error.into(),
             SettleError::Account(error) => error.into(),
+            SettleError::Treasury(error) => error.into(),
             SettleError::Log(error) => error.into(),
             SettleError::Present(error) => error.into(),
             SettleError::Contended => Self::unavailable(),
@@ -287,6 +290,16 @@ impl From<SettleError> for Problem {
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<TreasuryRefusal> for Problem {
+    fn from(refusal: TreasuryRefusal) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            refusal.code(),
+            refusal.to_string(),
+        )
     }
 }
 

@@ -25,6 +25,7 @@ mod partition;
 mod payers;
 mod repo;
 mod settle;
+mod treasury;
 mod trials;
 mod view;
 mod worker;

@@ -12,10 +12,12 @@ use tallybook_domain::catalog::Catalog;
 use tallybook_domain::claim::{Claim, ClaimKind};
 use tallybook_domain::identity::{AccountId, GroupId, StreamId, TenantId};
 use tallybook_domain::purchases::Unapplied;
+use tallybook_domain::treasury::TreasuryRefusal;
 use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
 use tallybook_stripe::object::Object;
 use tallybook_stripe::settlement::{
     Component, Derived, Mode, Owner, Prices, candidate_groups, customer_owner, derive, owner, settlements,
+    treasury_facts,
 };
 
 use super::inbox::Inbox;
@@ -36,6 +38,8 @@ pub enum Settled {
     Already,
     /// It stands on this account.
     On(AccountId),
+    /// It stands in the Stripe account's own books.
+    InTreasury,
     /// Something is missing: what, as a stable code.
     Parked(&'static str),
 }
@@ -52,6 +56,9 @@ pub enum SettleError {
     /// An account did not take it.
     #[error(transparent)]
     Account(#[from] ExecuteError<AccountRefusal>),
+    /// The Stripe account's own books did not take it.
+    #[error(transparent)]
+    Treasury(#[from] ExecuteError<TreasuryRefusal>),
     /// What time it is for an account can't be said.
     #[error(transparent)]
     Present(#[from] PresentError),
@@ -73,6 +80,7 @@ impl SettleError {
             Self::Contended | Self::Log(LoadError::Unavailable(_)) => true,
             Self::Inbox(error) => !is_about_data(error),
             Self::Account(error) => error.is_retryable(),
+            Self::Treasury(error) => error.is_retryable(),
             Self::Present(error) => error.is_retryable(),
             Self::Log(LoadError::Corrupt(_)) | Self::TimeZone(_) | Self::Panicked(_) => false,
         }
@@ -83,8 +91,10 @@ impl SettleError {
         use tallybook_domain::Refusal;
         match self {
             Self::Account(ExecuteError::Refused(refusal)) => refusal.code(),
+            Self::Treasury(ExecuteError::Refused(refusal)) => refusal.code(),
             Self::Inbox(_) | Self::Contended => "unavailable",
             Self::Account(_) => "account_not_written",
+            Self::Treasury(_) => "treasury_not_written",
             Self::Log(_) => "log_unreadable",
             Self::Present(_) => "present_unknown",
             Self::Panicked(_) => "settlement_panicked",
@@ -106,7 +116,6 @@ struct Reading {
     ids: Vec<String>,
     read: Vec<Read>,
     of_customer: Vec<Read>,
-    component: Component,
     /// The account for which a caller claimed the customer.
     claimed: Option<AccountId>,
     customers: Mode,
@@ -163,14 +172,13 @@ impl Inbox {
         if !read.iter().any(|delivery| delivery.status == "stored") {
             return Ok(None);
         }
-        let component = Component::new(read.iter().map(|delivery| delivery.snapshot.0.clone()));
-        let of_customer = match component.customer() {
-            Some(customer) => repo::about_customer(connection, partition, customer).await?,
-            None => Vec::new(),
-        };
-        let claimed = match component.customer() {
-            Some(customer) => self.claimed(partition, customer).await?,
-            None => None,
+        let customer = component(&read).customer().map(str::to_owned);
+        let (of_customer, claimed) = match &customer {
+            Some(customer) => (
+                repo::about_customer(connection, partition, customer).await?,
+                self.claimed(partition, customer).await?,
+            ),
+            None => (Vec::new(), None),
         };
         let policy = repo::policy(connection, partition).await?;
         let zone = policy
@@ -185,7 +193,6 @@ impl Inbox {
             ids,
             read,
             of_customer,
-            component,
             claimed,
             customers: if policy.customers == "linked" {
                 Mode::Linked
@@ -224,22 +231,48 @@ impl Inbox {
         partition: &Partition,
         reading: &Reading,
     ) -> Result<Settled, SettleError> {
+        let component = component(&reading.read);
+        let treasury = treasury_facts(&component);
+        let outcome = if treasury.is_empty() {
+            self.settle_accounts(connection, partition, reading, &component)
+                .await?
+        } else {
+            self.settle_treasury(partition, &reading.read, &treasury).await?
+        };
+        repo::mark(connection, partition, &reading.read, &outcome.verdict.as_mark()).await?;
+        alarms::clear(
+            &mut *connection,
+            partition.tenant.as_str(),
+            over(&outcome.settled),
+            &reading.ids,
+        )
+        .await?;
+        let account = outcome.account.as_ref().map(AccountId::as_str);
+        let objects = views(&component, &outcome.derived);
+        repo::keep(connection, partition, component.customer(), account, &objects).await?;
+        Ok(outcome.settled)
+    }
+
+    async fn settle_accounts(
+        &self,
+        connection: &mut PgConnection,
+        partition: &Partition,
+        reading: &Reading,
+        component: &Component<'_>,
+    ) -> Result<Outcome, SettleError> {
         let evidence: Vec<_> = reading
             .of_customer
             .iter()
-            .map(|delivery| delivery.snapshot.0.clone())
+            .map(|delivery| &delivery.snapshot.0)
             .collect();
-        let customer = reading.component.customer();
+        let customer = component.customer();
         // What a caller said when it opened the account counts before anything Stripe says.
         let claimed = reading.claimed.clone();
         let of_customer = claimed
             .clone()
             .or_else(|| customer.and_then(|customer| customer_owner(customer, &evidence, reading.customers)));
-        let owner = claimed.map_or_else(
-            || owner(&reading.component, &evidence, reading.customers),
-            Owner::Account,
-        );
-        let mut derived = derive(&reading.component, &reading.prices);
+        let owner = claimed.map_or_else(|| owner(component, &evidence, reading.customers), Owner::Account);
+        let mut derived = derive(component, &reading.prices);
         if trials::once_per_account(connection, partition, &reading.ids, &owner, &mut derived).await? {
             self.wake.notify_one();
         }
@@ -250,14 +283,7 @@ impl Inbox {
         let places = repo::places(connection, partition, &candidates).await?;
         let link =
             customer.filter(|_| matches!(&owner, Owner::Account(it) if Some(it) == of_customer.as_ref()));
-        let settlements = settlements(
-            &owner,
-            link,
-            &reading.component,
-            &derived,
-            &places,
-            reading.time_zone,
-        );
+        let settlements = settlements(&owner, link, component, &derived, &places, reading.time_zone);
         for settlement in settlements {
             let standing: Vec<String> = settlement
                 .groups
@@ -290,22 +316,17 @@ impl Inbox {
             self.wake.notify_one();
         }
         let unapplied = self.unapplied(partition, &owner, &derived).await?;
-        let (mark, settled) = verdict(&owner, &derived, unapplied.as_ref());
-        repo::mark(connection, partition, &reading.read, &mark.as_mark()).await?;
-        alarms::clear(
-            &mut *connection,
-            partition.tenant.as_str(),
-            over(&settled),
-            &reading.ids,
-        )
-        .await?;
-        let account = match &owner {
-            Owner::Account(account) => Some(account.as_str()),
+        let (verdict, settled) = verdict(&owner, &derived, unapplied.as_ref());
+        let account = match owner {
+            Owner::Account(account) => Some(account),
             Owner::Unknown { .. } => None,
         };
-        let objects = views(&reading.component, &derived);
-        repo::keep(connection, partition, customer, account, &objects).await?;
-        Ok(settled)
+        Ok(Outcome {
+            verdict,
+            settled,
+            account,
+            derived,
+        })
     }
 
     async fn execute(
@@ -336,8 +357,14 @@ impl Inbox {
 fn over(settled: &Settled) -> &'static [alarms::Kind] {
     match settled {
         Settled::Parked(_) => &[alarms::Kind::DeliveryFailed],
-        Settled::On(_) | Settled::Already => &[alarms::Kind::DeliveryFailed, alarms::Kind::DeliveryParked],
+        Settled::On(_) | Settled::InTreasury | Settled::Already => {
+            &[alarms::Kind::DeliveryFailed, alarms::Kind::DeliveryParked]
+        }
     }
+}
+
+fn component(read: &[Read]) -> Component<'_> {
+    Component::new(read.iter().map(|delivery| &delivery.snapshot.0))
 }
 
 /// What a settlement rests on: the deliveries and the catalog read, and what this release makes of them. A set that grew
@@ -351,12 +378,21 @@ fn digest(settlement: &Settlement, reading: &Reading) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// What a settlement came to, before it is noted in the inbox.
+pub(super) struct Outcome {
+    pub(super) verdict: Verdict,
+    pub(super) settled: Settled,
+    /// Whose it is, if it is a customer's.
+    pub(super) account: Option<AccountId>,
+    pub(super) derived: Vec<Derived>,
+}
+
 /// What the deliveries have become, owned.
-struct Verdict {
-    status: &'static str,
-    reason: Option<&'static str>,
-    detail: Option<String>,
-    waits_for: Option<String>,
+pub(super) struct Verdict {
+    pub(super) status: &'static str,
+    pub(super) reason: Option<&'static str>,
+    pub(super) detail: Option<String>,
+    pub(super) waits_for: Option<String>,
 }
 
 impl Verdict {
@@ -406,7 +442,7 @@ fn verdict(owner: &Owner, derived: &[Derived], unapplied: Option<&Unapplied>) ->
 }
 
 /// The settled view of the component's objects.
-fn views(component: &Component, derived: &[Derived]) -> Vec<repo::Object> {
+fn views(component: &Component<'_>, derived: &[Derived]) -> Vec<repo::Object> {
     let payment = derived
         .iter()
         .map(|it| it.facts.group.as_str())

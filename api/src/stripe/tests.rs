@@ -8,6 +8,7 @@ mod dead_letters;
 mod owners;
 mod races;
 mod refusals;
+mod treasury;
 
 use serde_json::{Value, json};
 use tallybook_domain::account::Account;

@@ -84,6 +84,8 @@ fn read_event(body: &Map<String, Value>) -> Result<Event, Rejection> {
         .ok_or(Rejection::NoDataObject)?;
     let (request_id, idempotency_key) = request(body.get("request"));
 
+    let gone = tombstone(event_type, object);
+    let object = gone.as_ref().unwrap_or(object);
     let (read, unreadable) = match Object::read(object) {
         Ok(read) => (read, None),
         Err(unreadable) => (None, Some(unreadable)),
@@ -110,6 +112,15 @@ fn read_event(body: &Map<String, Value>) -> Result<Event, Rejection> {
             fields,
             previous,
         },
+    })
+}
+
+/// The object of a deletion, saying of itself what a read from the API would: the event alone says so.
+fn tombstone(event_type: &str, object: &Map<String, Value>) -> Option<Map<String, Value>> {
+    event_type.ends_with(".deleted").then(|| {
+        let mut object = object.clone();
+        object.insert("deleted".to_owned(), Value::Bool(true));
+        object
     })
 }
 

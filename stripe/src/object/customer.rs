@@ -12,8 +12,7 @@ pub struct Customer {
     pub created: Option<i64>,
     /// `metadata.account_id`: the account it names, if any.
     pub account_id: Option<String>,
-    /// The object itself says `deleted: true` (a fetched tombstone). A `customer.deleted` event carries the full object
-    /// without it; ask the winner's event type as well.
+    /// It is gone: a fetched tombstone says so, and of a `customer.deleted` event its type.
     pub deleted: bool,
 }
 

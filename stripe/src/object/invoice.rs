@@ -16,7 +16,7 @@ pub struct Invoice {
     pub customer: Option<String>,
     /// The subscription it bills.
     pub subscription: Option<String>,
-    /// `draft`, `open`, `paid`, `uncollectible`, `void`.
+    /// `draft`, `open`, `paid`, `uncollectible`, `void`; `deleted` for a draft that is gone.
     pub status: String,
     /// Lower-case code.
     pub currency: String,
@@ -132,7 +132,13 @@ pub struct InvoicePayment {
 
 impl Invoice {
     pub(super) fn read(fields: Fields<'_>) -> Result<Self, Unreadable> {
-        let status = fields.text("status").or_else(|| status_before_2018(fields));
+        let gone = fields
+            .flag("deleted")
+            .filter(|is_gone| *is_gone)
+            .map(|_| "deleted".to_owned());
+        let status = gone
+            .or_else(|| fields.text("status"))
+            .or_else(|| status_before_2018(fields));
         let status = status.ok_or(Unreadable {
             field: "status".into(),
         })?;

@@ -22,8 +22,9 @@ use tallybook_domain::account::{Account, AccountCommand, AccountEvent};
 use tallybook_domain::calendar::accounting_date;
 use tallybook_domain::credits::Lot;
 use tallybook_domain::identity::AccountId;
-use tallybook_domain::postings::{self, LedgerAccount};
+use tallybook_domain::postings::{self, Entry, LedgerAccount};
 use tallybook_domain::quantity::Units;
+use tallybook_domain::treasury::TreasuryEvent;
 use tallybook_domain::{Aggregate, Timestamp};
 
 use crate::json::write_canonical;
@@ -106,7 +107,9 @@ impl State {
             .chain(&due)
             .filter(|event| event.effective_at <= as_of)
         {
-            self.add_entry(id, event, zone);
+            if let Some(entry) = postings::entry(id, event) {
+                self.add_entry(entry, zone);
+            }
         }
         self.add_credits(id, &account);
         self.add_plans(id, &account);
@@ -158,10 +161,16 @@ impl State {
         }
     }
 
-    fn add_entry(&mut self, id: &AccountId, event: &AccountEvent, zone: Tz) {
-        let Some(entry) = postings::entry(id, event) else {
-            return;
-        };
+    /// Take in what belongs to no customer, from all events of the treasury's stream.
+    pub fn add_treasury(&mut self, stream: &[TreasuryEvent], as_of: Timestamp, zone: Tz) {
+        for entry in stream.iter().filter_map(postings::treasury_entry) {
+            if entry.effective_at <= as_of {
+                self.add_entry(entry, zone);
+            }
+        }
+    }
+
+    fn add_entry(&mut self, entry: Entry, zone: Tz) {
         let date = accounting_date(entry.effective_at, zone);
         for line in entry.lines {
             let amount = i128::from(line.amount);

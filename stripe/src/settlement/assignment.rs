@@ -32,7 +32,7 @@ pub fn candidate_groups(ids: &[String], derived: &[Derived]) -> Vec<String> {
 pub fn settlements(
     owner: &Owner,
     link: Option<&str>,
-    component: &Component,
+    component: &Component<'_>,
     derived: &[Derived],
     places: &[Place],
     time_zone: Tz,
@@ -94,7 +94,7 @@ fn is_empty(group: &GroupFacts) -> bool {
     group.facts.is_empty() && group.lots.is_empty() && group.subscription.is_none() && group.trial.is_none()
 }
 
-fn has_customer(component: &Component) -> bool {
+fn has_customer(component: &Component<'_>) -> bool {
     component
         .snapshots()
         .any(|it| it.kind() == Some(ObjectKind::Customer))

@@ -8,17 +8,17 @@ use crate::winner::{Winner, winner, with_renewals};
 
 /// All stored snapshots of some objects, by object.
 #[derive(Debug, Clone, Default)]
-pub struct Component {
-    objects: BTreeMap<(ObjectKind, String), Vec<Snapshot>>,
+pub struct Component<'a> {
+    objects: BTreeMap<(ObjectKind, &'a str), Vec<&'a Snapshot>>,
 }
 
-impl Component {
+impl<'a> Component<'a> {
     /// From snapshots in any order. Those without a readable object have no part in it.
-    pub fn new(snapshots: impl IntoIterator<Item = Snapshot>) -> Self {
-        let mut objects: BTreeMap<(ObjectKind, String), Vec<Snapshot>> = BTreeMap::new();
+    pub fn new(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
+        let mut objects: BTreeMap<(ObjectKind, &str), Vec<&Snapshot>> = BTreeMap::new();
         for snapshot in snapshots {
             if let Some(object) = &snapshot.object {
-                let key = (object.kind(), object.id().to_owned());
+                let key = (object.kind(), object.id());
                 objects.entry(key).or_default().push(snapshot);
             }
         }
@@ -45,8 +45,8 @@ impl Component {
     }
 
     /// The snapshots of all objects.
-    pub fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
-        self.objects.values().flatten()
+    pub fn snapshots(&self) -> impl Iterator<Item = &'a Snapshot> {
+        self.objects.values().flatten().copied()
     }
 }
 

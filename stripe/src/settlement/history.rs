@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::component::Component;
 use crate::object::{
-    Charge, CheckoutSession, CreditNote, Dispute, Invoice, Object, PaymentIntent, Refund, Subscription,
+    Charge, CheckoutSession, CreditNote, Dispute, Invoice, Object, PaymentIntent, Payout, Refund,
+    Subscription,
 };
 use crate::snapshot::Snapshot;
 
@@ -70,10 +71,11 @@ pub(super) struct Histories<'a> {
     pub(super) disputes: ById<'a, Dispute>,
     pub(super) sessions: ById<'a, CheckoutSession>,
     pub(super) credit_notes: ById<'a, CreditNote>,
+    pub(super) payouts: ById<'a, Payout>,
 }
 
 impl<'a> Histories<'a> {
-    pub(super) fn of(component: &'a Component) -> Self {
+    pub(super) fn of(component: &'a Component<'a>) -> Self {
         let mut all = Self::default();
         for winner in component.winners() {
             let (snapshot, events) = (winner.snapshot, winner.history.as_slice());
@@ -87,7 +89,7 @@ impl<'a> Histories<'a> {
                             };
                             all.$field.insert(&object.id, history(object, snapshot, events, read));
                         })+
-                        Object::Customer(_) | Object::InvoicePayment(_) | Object::Payout(_) => {}
+                        Object::Customer(_) | Object::InvoicePayment(_) => {}
                     }
                 };
             }
@@ -100,6 +102,7 @@ impl<'a> Histories<'a> {
                 Dispute => disputes,
                 CheckoutSession => sessions,
                 CreditNote => credit_notes,
+                Payout => payouts,
             }
         }
         all

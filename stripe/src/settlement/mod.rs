@@ -17,6 +17,7 @@ mod invoice;
 mod money;
 mod owner;
 mod payment;
+mod payout;
 mod plan_credits;
 mod prices;
 mod purchase;
@@ -34,6 +35,7 @@ pub use assignment::{Place, candidate_groups, settlements};
 pub use component::{Component, references};
 pub use money::Unbookable;
 pub use owner::{Mode, Owner, customer_owner, owner};
+pub use payout::{TreasuryDerived, treasury_facts};
 pub use prices::Prices;
 pub use trial_credits::{TrialGrant, keep_trial, trial_grants};
 
@@ -83,6 +85,14 @@ pub enum Waiting {
         /// The invoice.
         invoice: String,
     },
+    /// A charge gave back more than its refunds say. Its own word books nothing: which refund it was is not known.
+    #[error("{charge} gave back {missing} more than the refunds that have arrived")]
+    RefundMissing {
+        /// The charge.
+        charge: String,
+        /// How much, in Stripe's integer.
+        missing: i64,
+    },
     /// The object's money has no booking.
     #[error(transparent)]
     Unbookable(#[from] Unbookable),
@@ -95,7 +105,10 @@ impl Waiting {
             Self::UnmappedPrice { price: id }
             | Self::UnknownPack { pack: id }
             | Self::AwaitingInvoice { invoice: id } => Some(id),
-            Self::UnreadableCredits { .. } | Self::UnreadablePurchase { .. } | Self::Unbookable(_) => None,
+            Self::UnreadableCredits { .. }
+            | Self::UnreadablePurchase { .. }
+            | Self::RefundMissing { .. }
+            | Self::Unbookable(_) => None,
         }
     }
 
@@ -107,13 +120,14 @@ impl Waiting {
             Self::UnreadableCredits { .. } => "credits_unreadable",
             Self::UnreadablePurchase { .. } => "purchase_unreadable",
             Self::AwaitingInvoice { .. } => "awaiting_invoice",
+            Self::RefundMissing { .. } => "refund_missing",
             Self::Unbookable(_) => "unbookable",
         }
     }
 }
 
 /// What should stand about each payment, invoice and subscription of a component, in the order of their group ids.
-pub fn derive(component: &Component, prices: &Prices) -> Vec<Derived> {
+pub fn derive(component: &Component<'_>, prices: &Prices) -> Vec<Derived> {
     let histories = Histories::of(component);
     let mut all = Vec::new();
     all.extend(payment::derive(&histories, prices));

@@ -1,5 +1,7 @@
 //! Whose an object is: decided by what fields say, never by what arrived first.
 
+use std::borrow::Borrow;
+
 use tallybook_domain::identity::{AccountId, is_caller_id};
 
 use super::component::Component;
@@ -34,7 +36,7 @@ pub enum Owner {
 ///
 /// First the customer's link; then the session that names the payment; then metadata of the objects themselves; then, in
 /// mode `create` and once the customer itself is stored, the customer's own name.
-pub fn owner(component: &Component, of_customer: &[Snapshot], mode: Mode) -> Owner {
+pub fn owner<S: Borrow<Snapshot>>(component: &Component<'_>, of_customer: &[S], mode: Mode) -> Owner {
     let customer = component.customer();
     let linked = customer.and_then(|customer| link(customer, of_customer));
     let named = linked
@@ -72,15 +74,19 @@ pub fn owner(component: &Component, of_customer: &[Snapshot], mode: Mode) -> Own
 
 /// Whose a customer is by itself: the account it is linked to, else, in mode `create` and once it is stored, the one of its
 /// own name.
-pub fn customer_owner(customer: &str, of_customer: &[Snapshot], mode: Mode) -> Option<AccountId> {
+pub fn customer_owner<S: Borrow<Snapshot>>(
+    customer: &str,
+    of_customer: &[S],
+    mode: Mode,
+) -> Option<AccountId> {
     let is_named_after = mode == Mode::Create && is_stored(customer, of_customer) && is_caller_id(customer);
     link(customer, of_customer).or_else(|| is_named_after.then(|| AccountId::from(customer)))
 }
 
 /// The account a customer is linked to: the earliest naming by (created, event id), in the customer's own metadata or in
 /// a session's `client_reference_id`.
-fn link(customer: &str, of_customer: &[Snapshot]) -> Option<AccountId> {
-    earliest(of_customer.iter().filter_map(|snapshot| {
+fn link<S: Borrow<Snapshot>>(customer: &str, of_customer: &[S]) -> Option<AccountId> {
+    earliest(of_customer.iter().map(Borrow::borrow).filter_map(|snapshot| {
         let name = match snapshot.object.as_ref()? {
             Object::Customer(it) if it.id == customer => it.account_id.as_deref(),
             Object::CheckoutSession(it) if it.customer.as_deref() == Some(customer) => {
@@ -119,15 +125,16 @@ fn metadata_names(snapshot: &Snapshot) -> Option<&str> {
     metadata.get("account_id").map(String::as_str)
 }
 
-fn is_stored(customer: &str, of_customer: &[Snapshot]) -> bool {
+fn is_stored<S: Borrow<Snapshot>>(customer: &str, of_customer: &[S]) -> bool {
     of_customer
         .iter()
+        .map(Borrow::borrow)
         .any(|it| matches!(&it.object, Some(Object::Customer(found)) if found.id == customer))
 }
 
-impl Component {
+impl<'a> Component<'a> {
     /// The customer its objects name: the earliest naming by (created, event id), should they disagree.
-    pub fn customer(&self) -> Option<&str> {
+    pub fn customer(&self) -> Option<&'a str> {
         self.snapshots()
             .filter_map(|it| Some((it, it.object.as_ref()?.customer()?)))
             .min_by_key(|(it, customer)| (it.created, it.event_id.as_str(), *customer))
@@ -136,7 +143,7 @@ impl Component {
 
     /// The object the others hang on: what an ownerless component waits under. A payment intent before a charge before
     /// what they name.
-    fn root(&self) -> Option<&str> {
+    fn root(&self) -> Option<&'a str> {
         let rank = |kind: ObjectKind| match kind {
             ObjectKind::Invoice | ObjectKind::PaymentIntent => 0,
             ObjectKind::Charge => 1,

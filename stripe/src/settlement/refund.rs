@@ -3,6 +3,7 @@
 use tallybook_domain::identity::PaymentId;
 use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney, TaxShares};
 
+use super::Waiting;
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
 use super::payment::{Outcome, Paid, Payment};
@@ -27,6 +28,28 @@ pub(super) fn settle(
             outcome.wait(unbookable);
         }
     }
+    if let Some(missing) = missing(payment) {
+        outcome.wait(missing);
+    }
+}
+
+/// The control total: what a charge says it gave back is at most what its refunds are, those that failed included, since
+/// Stripe may not have said yet that they do not count.
+fn missing(payment: &Payment<'_, '_>) -> Option<Waiting> {
+    payment.charges.iter().find_map(|charge| {
+        let of_charge = payment.refunds.iter().filter(|it| {
+            it.winner
+                .charge
+                .as_deref()
+                .is_none_or(|named| named == charge.winner.id)
+        });
+        let known = of_charge.fold(0_i64, |sum, it| sum.saturating_add(it.winner.amount));
+        let missing = charge.winner.amount_refunded.saturating_sub(known);
+        (missing > 0).then(|| Waiting::RefundMissing {
+            charge: charge.winner.id.clone(),
+            missing,
+        })
+    })
 }
 
 fn settle_one(

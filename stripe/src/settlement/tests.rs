@@ -1,4 +1,4 @@
-//! Settlement of hand-built sets, and of a whole simulated world.
+//! Settlement of hand-built sets.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "objects are built where they are passed"
@@ -9,7 +9,6 @@ mod named_purchases;
 mod owners;
 mod payments;
 mod plans;
-mod world;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +38,7 @@ fn event(n: u32, kind: &str, created: i64, object: Value) -> Snapshot {
 }
 
 fn settled(snapshots: &[Snapshot]) -> Vec<Derived> {
-    derive(&Component::new(snapshots.to_vec()), &Prices::none())
+    derive(&Component::new(snapshots), &Prices::none())
 }
 
 /// The facts of the only group, by natural key, as (event name, date, JSON).

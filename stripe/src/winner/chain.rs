@@ -2,8 +2,9 @@
 //! shows those values.
 //!
 //! An order is scored by, first to last: how many events follow a snapshot that shows their previous values (more is
-//! better); how many changes of status nothing explains (fewer); how early the events stand that fit nowhere (earlier:
-//! they are leftovers of what we did not see). Among equal orders the one whose end is furthest in progress, then by id.
+//! better); how many changes of status nothing explains (fewer); how many changes at all (fewer: what tells a change
+//! without its previous values, as `invoice.payment_failed` does beside `invoice.updated`, shows the same object as the
+//! event that has them); how early the events stand that fit nowhere (earlier: they are leftovers of what we did not see). Among equal orders the one whose end is furthest in progress, then by id.
 //!
 //! All orders of n events are n!; over subsets it is n^2 * 2^n steps, so groups above [`EVENTS_MAX`] go by progress.
 
@@ -18,6 +19,7 @@ pub(super) const EVENTS_MAX: usize = 10;
 struct Score {
     explained: i32,
     unexplained_status_changes: i32,
+    unexplained_changes: i32,
     misfit_positions: i32,
 }
 
@@ -25,6 +27,7 @@ impl Score {
     const NONE: Self = Self {
         explained: 0,
         unexplained_status_changes: 0,
+        unexplained_changes: 0,
         misfit_positions: 0,
     };
 
@@ -32,6 +35,7 @@ impl Score {
         Self {
             explained: self.explained + step.explained,
             unexplained_status_changes: self.unexplained_status_changes + step.unexplained_status_changes,
+            unexplained_changes: self.unexplained_changes + step.unexplained_changes,
             misfit_positions: self.misfit_positions + step.misfit_positions,
         }
     }
@@ -48,10 +52,12 @@ impl Score {
                 .previous
                 .as_ref()
                 .is_some_and(|previous| previous.names("status"));
+        let changed = before.is_some_and(|before| before.fields != event.fields);
         let misfit = event.previous.is_some() && !explained;
         Self {
             explained: i32::from(explained),
             unexplained_status_changes: -i32::from(status_changed && !accounted_for),
+            unexplained_changes: -i32::from(changed && !explained),
             misfit_positions: if misfit {
                 -i32::try_from(position).expect("at most ten events")
             } else {

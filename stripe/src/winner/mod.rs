@@ -18,6 +18,7 @@ mod chain;
 mod progress;
 mod renewal;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use crate::object::{Object, ObjectKind};
@@ -72,8 +73,8 @@ impl<'a> Winner<'a> {
 
 /// The winner among the snapshots of one object of this kind; those of another kind or without a readable object take no
 /// part. `None` if none is left.
-pub fn winner(kind: ObjectKind, snapshots: &[Snapshot]) -> Option<Winner<'_>> {
-    let events = one_rendering_each(kind, snapshots);
+pub fn winner<S: Borrow<Snapshot>>(kind: ObjectKind, snapshots: &[S]) -> Option<Winner<'_>> {
+    let events = one_rendering_each(kind, snapshots.iter().map(Borrow::borrow));
     let mut groups: BTreeMap<(Class, i64, bool), Vec<&Snapshot>> = BTreeMap::new();
     for event in events {
         groups
@@ -151,9 +152,12 @@ fn is_absorbing(snapshot: &Snapshot) -> bool {
 }
 
 /// One snapshot an event id: endpoints of two API versions deliver the same event in two renderings.
-fn one_rendering_each(kind: ObjectKind, snapshots: &[Snapshot]) -> impl Iterator<Item = &Snapshot> {
+fn one_rendering_each<'a>(
+    kind: ObjectKind,
+    snapshots: impl Iterator<Item = &'a Snapshot>,
+) -> impl Iterator<Item = &'a Snapshot> {
     let mut by_id: BTreeMap<(&str, Option<i64>), &Snapshot> = BTreeMap::new();
-    for snapshot in snapshots.iter().filter(|snapshot| snapshot.kind() == Some(kind)) {
+    for snapshot in snapshots.filter(|snapshot| snapshot.kind() == Some(kind)) {
         // Reads from the API share an id per object; each read is its own event.
         let key = (
             snapshot.event_id.as_str(),

@@ -34,13 +34,17 @@ fn session(customer: Value) -> Snapshot {
     )
 }
 
+/// Nothing of the customer.
+const UNSEEN: &[Snapshot] = &[];
+
 fn account(name: &str) -> Owner {
     Owner::Account(name.into())
 }
 
 #[test]
 fn the_earliest_link_counts_whatever_arrived_first() {
-    let payment = Component::new([intent(json!("cus_1"), json!({"account_id": "acct_meta"}))]);
+    let paid = [intent(json!("cus_1"), json!({"account_id": "acct_meta"}))];
+    let payment = Component::new(&paid);
     let links = [
         customer(2, 20, Some("acct_late")),
         customer(1, 10, Some("acct_early")),
@@ -60,23 +64,26 @@ fn the_earliest_link_counts_whatever_arrived_first() {
 
 #[test]
 fn without_a_link_the_session_then_the_metadata_names_the_account() {
-    let guest = Component::new([
+    let paid = [
         intent(Value::Null, json!({"account_id": "acct_meta"})),
         session(Value::Null),
-    ]);
-    assert_eq!(owner(&guest, &[], Mode::Linked), account("acct_session"));
-    let guest = Component::new([intent(Value::Null, json!({"account_id": "acct_meta"}))]);
-    assert_eq!(owner(&guest, &[], Mode::Linked), account("acct_meta"));
+    ];
+    let guest = Component::new(&paid);
+    assert_eq!(owner(&guest, UNSEEN, Mode::Linked), account("acct_session"));
+    let paid = [intent(Value::Null, json!({"account_id": "acct_meta"}))];
+    let guest = Component::new(&paid);
+    assert_eq!(owner(&guest, UNSEEN, Mode::Linked), account("acct_meta"));
 }
 
 #[test]
 fn a_customer_without_a_link_is_its_own_account_or_waits() {
-    let payment = Component::new([intent(json!("cus_1"), json!({}))]);
+    let paid = [intent(json!("cus_1"), json!({}))];
+    let payment = Component::new(&paid);
     let waits = |id: &str| Owner::Unknown {
         waits_for: id.to_owned(),
     };
     assert_eq!(
-        owner(&payment, &[], Mode::Create),
+        owner(&payment, UNSEEN, Mode::Create),
         waits("cus_1"),
         "the customer itself was not seen yet"
     );
@@ -88,13 +95,15 @@ fn a_customer_without_a_link_is_its_own_account_or_waits() {
         owner(&payment, &[customer(1, 10, None)], Mode::Linked),
         waits("cus_1")
     );
-    let guest = Component::new([intent(Value::Null, json!({}))]);
-    assert_eq!(owner(&guest, &[], Mode::Create), waits("pi_1"));
+    let paid = [intent(Value::Null, json!({}))];
+    let guest = Component::new(&paid);
+    assert_eq!(owner(&guest, UNSEEN, Mode::Create), waits("pi_1"));
 }
 
 #[test]
 fn a_session_with_a_customer_links_it() {
-    let payment = Component::new([intent(json!("cus_1"), json!({}))]);
+    let paid = [intent(json!("cus_1"), json!({}))];
+    let payment = Component::new(&paid);
     assert_eq!(
         owner(&payment, &[session(json!("cus_1"))], Mode::Linked),
         account("acct_session")

@@ -64,7 +64,7 @@ fn invoice(status: &str, line: Value) -> Snapshot {
 }
 
 fn settled(snapshot: Snapshot, prices: &Prices) -> Derived {
-    let [derived] = derive(&Component::new([snapshot]), prices)
+    let [derived] = derive(&Component::new([&snapshot]), prices)
         .try_into()
         .expect("one group");
     derived

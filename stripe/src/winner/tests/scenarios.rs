@@ -323,7 +323,7 @@ fn s43_unreadable_and_foreign_snapshots_take_no_part() {
     }
     assert_eq!(scenario.status(), "active");
     assert!(winner(ObjectKind::Charge, &scenario.snapshots).is_none());
-    assert!(winner(ObjectKind::Charge, &[]).is_none());
+    assert!(winner::<Snapshot>(ObjectKind::Charge, &[]).is_none());
 }
 
 #[test]
