@@ -1,5 +1,6 @@
 //! Recorded streams, in order and disturbed, against what two simulators say the world was.
 
+mod books;
 mod localstripe;
 mod world_7;
 

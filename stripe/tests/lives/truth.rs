@@ -1,0 +1,213 @@
+//! What is settled is what Stripe says it is, and the books come to what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+use tallybook_stripe::object::Object;
+use tallybook_stripe::replay::state::Totals;
+use tallybook_stripe::strategies::{Stripe, Sums, Version, life, lives};
+
+use crate::{World, cases, disturbed, end, settled};
+
+/// An account of the books by lower-case currency, zeros left out.
+fn balance(totals: &Totals, code: &str) -> BTreeMap<String, i64> {
+    let accounts = totals
+        .balances
+        .iter()
+        .filter(|(account, _)| account.starts_with(&format!("{code} ")));
+    accounts
+        .flat_map(|(_, balance)| balance)
+        .map(|(commodity, amount)| {
+            (
+                commodity.to_lowercase(),
+                i64::try_from(*amount).expect("a few cents"),
+            )
+        })
+        .collect()
+}
+
+fn without_zeros(sums: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    let mut sums = sums.clone();
+    sums.retain(|_, amount| *amount != 0);
+    sums
+}
+
+fn total<'a>(sums: impl Iterator<Item = &'a Sums>) -> Sums {
+    let mut all = Sums::default();
+    for one in sums {
+        for (currency, amount) in &one.at_stripe {
+            *all.at_stripe.entry(currency.clone()).or_default() += amount;
+        }
+        for (currency, amount) in &one.receivable {
+            *all.receivable.entry(currency.clone()).or_default() += amount;
+        }
+        all.granted += one.granted;
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn every_object_ends_as_stripe_has_it_and_the_books_show_what_happened(
+        life in life(1..25),
+        seed in any::<u64>(),
+    ) {
+        let world = World::lived(&[life]);
+        let events = world.delivered(|_| Version::Dahlia);
+        for tenant in [settled(&events, end(&events)), disturbed(&events, end(&events), seed)] {
+            for object in world.customers[0].objects() {
+                let object = Object::read(&object).expect("it reads").expect("of a kind that is settled");
+                let is_told = events.iter().any(|it| it.object_id.as_deref() == Some(object.id()));
+                let expected = is_told.then(|| Value::Object(object.normalised()));
+                prop_assert_eq!(tenant.winner(object.id()), expected.as_ref(), "{}", object.id());
+            }
+            prop_assert!(tenant.parked().is_empty(), "{:?}", tenant.parked());
+            let totals = tenant.state(end(&events)).totals;
+            let sums = total(world.customers.iter().map(Stripe::sums));
+            prop_assert_eq!(balance(&totals, "1110"), without_zeros(&sums.at_stripe), "at Stripe");
+            prop_assert_eq!(balance(&totals, "1210"), without_zeros(&sums.receivable), "receivable");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(6))]
+
+    #[test]
+    fn customers_do_not_meet(lives in lives(5, 1..15)) {
+        let world = World::lived(&lives);
+        let events = world.delivered(|_| Version::Dahlia);
+        let tenant = settled(&events, end(&events));
+        let accounts: Vec<&str> = tenant.streams().map(|(id, _)| id.as_str()).collect();
+        for customer in &world.customers {
+            prop_assert!(accounts.contains(&customer.account().as_str()), "{} of {accounts:?}", customer.account());
+        }
+        let sums = total(world.customers.iter().map(Stripe::sums));
+        prop_assert_eq!(balance(&tenant.state(end(&events)).totals, "1110"), without_zeros(&sums.at_stripe));
+    }
+}
+
+/// A generator that never disputes proves nothing about disputes.
+#[test]
+fn lives_tell_of_everything() {
+    let mut runner = TestRunner::deterministic();
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    let (mut ties, mut settled_statuses) = (0, BTreeSet::new());
+    for _ in 0..600 {
+        let life = life(1..25).new_tree(&mut runner).expect("a life").current();
+        let events = World::lived(&[life]).delivered(|_| Version::Dahlia);
+        ties += events
+            .windows(2)
+            .filter(|two| two[0].created == two[1].created && two[0].object_id == two[1].object_id)
+            .count();
+        told.extend(events.iter().map(|it| it.event_type.clone()));
+        settled_statuses.extend(
+            events
+                .iter()
+                .filter_map(|it| Some(format!("{} {}", it.kind()?, it.status()?))),
+        );
+    }
+    assert_eq!(told.iter().map(String::as_str).collect::<Vec<_>>(), EVENT_TYPES);
+    assert_eq!(
+        settled_statuses.iter().map(String::as_str).collect::<Vec<_>>(),
+        STATUSES
+    );
+    assert!(ties > 1_000, "{ties} ties in a second");
+}
+
+const EVENT_TYPES: &[&str] = &[
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+    "charge.failed",
+    "charge.pending",
+    "charge.refund.updated",
+    "charge.refunded",
+    "charge.succeeded",
+    "charge.updated",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "credit_note.created",
+    "credit_note.voided",
+    "customer.created",
+    "customer.deleted",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.updated",
+    "customer.updated",
+    "invoice.created",
+    "invoice.deleted",
+    "invoice.finalized",
+    "invoice.marked_uncollectible",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.updated",
+    "invoice.voided",
+    "payment_intent.canceled",
+    "payment_intent.created",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "payout.created",
+    "payout.failed",
+    "payout.paid",
+    "payout.updated",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+];
+
+const STATUSES: &[&str] = &[
+    "charge failed",
+    "charge pending",
+    "charge succeeded",
+    "checkout.session complete",
+    "checkout.session expired",
+    "credit_note issued",
+    "credit_note void",
+    "dispute appeal_under_review",
+    "dispute lost",
+    "dispute needs_response",
+    "dispute under_review",
+    "dispute warning_closed",
+    "dispute warning_needs_response",
+    "dispute warning_under_review",
+    "dispute won",
+    "invoice deleted",
+    "invoice draft",
+    "invoice open",
+    "invoice paid",
+    "invoice uncollectible",
+    "invoice void",
+    "payment_intent canceled",
+    "payment_intent processing",
+    "payment_intent requires_payment_method",
+    "payment_intent succeeded",
+    "payout failed",
+    "payout paid",
+    "payout pending",
+    "refund canceled",
+    "refund failed",
+    "refund pending",
+    "refund succeeded",
+    "subscription active",
+    "subscription canceled",
+    "subscription incomplete",
+    "subscription incomplete_expired",
+    "subscription past_due",
+    "subscription paused",
+    "subscription trialing",
+    "subscription unpaid",
+];
