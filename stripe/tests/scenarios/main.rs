@@ -1,0 +1,27 @@
+//! The adversarial scenarios of what Stripe sends: each is a set of deliveries and what must stand when all have come. The
+//! numbers are those of the table in `tests/README.md`.
+//!
+//! A set of up to seven is told in every order, a larger one in 2,000 orders by seed, with copies; after every delivery the
+//! state must be the one that every other order of the same deliveries gives; settling again and twins change nothing.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "objects are built where they are passed"
+)]
+
+/// One test a scenario.
+macro_rules! scenarios {
+    ($($(#[$doc:meta])* $name:ident => $scenario:expr;)+) => {
+        $($(#[$doc])* #[test] fn $name() { $scenario.holds(); })+
+    };
+}
+
+mod callers;
+mod customers;
+mod disputes;
+mod harness;
+mod intake;
+mod invoices;
+mod objects;
+mod payments;
+mod refunds;
+mod subscriptions;

@@ -1,0 +1,111 @@
+//! A pack paid through Stripe, however it is told.
+
+use serde_json::json;
+use tallybook_stripe::snapshot::Snapshot;
+
+use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
+use crate::harness::{Credits, told};
+use crate::objects::{charge, event, intent, paid_intent, session, twin, updated};
+
+const ALL: Credits = Credits {
+    granted: 100,
+    available: 100,
+    frozen: 0,
+    clawed_back: 0,
+    expired: 0,
+};
+
+/// As read from the API.
+fn fetched(object: serde_json::Value, at: i64) -> std::sync::Arc<Snapshot> {
+    let object = object.as_object().expect("an object");
+    std::sync::Arc::new(Snapshot::fetched(object, at).expect("of a kind that is settled"))
+}
+
+fn unpaid_session() -> serde_json::Value {
+    session(json!({"payment_status": "unpaid"}))
+}
+
+fn with_credits(credits: &str) -> serde_json::Value {
+    json!({"metadata": {"credits": credits}})
+}
+
+scenarios! {
+    s07_session_intent_and_charge_in_any_order_and_part_are_one_grant => told([
+        event("checkout.session.completed", 12, session(json!({}))),
+        event("payment_intent.succeeded", 12, paid_intent()),
+        event("charge.succeeded", 11, charge(json!({}))),
+    ])
+    .always([Has(ALL), Books(&[("1110", "USD", 1000), ("2110", "USD", -1000)]), Parked(&[])]);
+
+    s08_what_the_success_page_reads_and_what_the_webhook_brings_are_one_grant => told([
+        event("checkout.session.completed", 12, session(json!({}))),
+        fetched(session(json!({})), 12),
+        event("payment_intent.succeeded", 12, paid_intent()),
+        fetched(paid_intent(), 13),
+    ])
+    .always([Has(ALL)])
+    .ends([Books(&[("1110", "USD", 1000), ("2110", "USD", -1000)])]);
+
+    s09_a_delayed_method_grants_when_it_succeeds => told([
+        event("checkout.session.completed", 12, unpaid_session()),
+        event("payment_intent.processing", 12, intent(json!({"status": "processing"}))),
+        event("checkout.session.async_payment_succeeded", 172_812, session(json!({}))),
+        event("payment_intent.succeeded", 172_811, paid_intent()),
+    ])
+    .ends([Has(ALL), Line("ledger pay:pi_1 1110 USD 1970-01-03 1000"), Is("cs_1", "payment_status", json!("paid"))]);
+
+    s09_a_delayed_method_that_fails_grants_nothing => told([
+        event("checkout.session.completed", 12, unpaid_session()),
+        event("payment_intent.processing", 12, intent(json!({"status": "processing"}))),
+        event("checkout.session.async_payment_failed", 172_812, unpaid_session()),
+        event("payment_intent.payment_failed", 172_811,
+            intent(json!({"last_payment_error": {"code": "debit_not_authorized"}}))),
+    ])
+    .always([Has(Credits::default()), Books(&[])])
+    .ends([Is("pi_1", "status", json!("requires_payment_method"))]);
+
+    s10_two_events_for_one_change_are_one_effect => told([
+        event("payment_intent.succeeded", 12, paid_intent()),
+        twin(&event("payment_intent.succeeded", 12, paid_intent())),
+        event("charge.succeeded", 11, charge(json!({}))),
+        twin(&event("charge.succeeded", 11, charge(json!({})))),
+    ])
+    .always([Has(ALL), Books(&[("1110", "USD", 1000), ("2110", "USD", -1000)])]);
+
+    s51_a_currency_without_minor_units_is_kept_apart => told([
+        event("payment_intent.succeeded", 12, paid_intent()),
+        event("payment_intent.succeeded", 13, intent(json!({"id": "pi_2", "amount": 1500, "amount_received": 1500,
+            "currency": "jpy", "status": "succeeded"}))),
+        event("payment_intent.succeeded", 14, intent(json!({"id": "pi_3", "amount": 1500, "amount_received": 1500,
+            "currency": "kwd", "status": "succeeded", "metadata": {}}))),
+    ])
+    .ends([
+        Line("ledger pay:pi_1 1110 USD 1970-01-01 1000"),
+        Line("ledger pay:pi_2 1110 JPY 1970-01-01 1500"),
+        Line("ledger pay:pi_3 1110 KWD 1970-01-01 1500"),
+        Has(Credits { granted: 200, available: 200, ..Credits::default() }),
+    ]);
+
+    s52_metadata_changed_after_the_payment_changes_nothing => told([
+        event("charge.succeeded", 11, charge(with_credits("500"))),
+        updated("charge.updated", 20, charge(with_credits("900")), with_credits("500")),
+        event("payment_intent.succeeded", 12, intent(json!({"status": "succeeded", "amount_received": 1000,
+            "metadata": {"credits": "500"}}))),
+    ])
+    .ends([Has(Credits { granted: 500, available: 500, ..Credits::default() })]);
+
+    s52_the_intents_word_counts_before_the_charges => told([
+        event("charge.succeeded", 11, charge(with_credits("900"))),
+        event("checkout.session.completed", 12, session(with_credits("700"))),
+        event("payment_intent.succeeded", 13, intent(json!({"status": "succeeded", "amount_received": 1000,
+            "metadata": {"credits": "500"}}))),
+    ])
+    .ends([Has(Credits { granted: 500, available: 500, ..Credits::default() }), NoLine("debt ")]);
+
+    a_silent_change_is_healed_by_a_later_reading => told([
+        event("payment_intent.created", 10, intent(json!({}))),
+        event("payment_intent.processing", 11, intent(json!({"status": "processing"}))),
+        fetched(paid_intent(), 500),
+    ])
+    .ends([Has(ALL), Is("pi_1", "status", json!("succeeded")), Line("ledger pay:pi_1 1110 USD 1970-01-01 1000")]);
+}
