@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use chrono::{Datelike, NaiveDate, SecondsFormat, SubsecRound};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tallybook_domain::Timestamp;
 use tallybook_domain::identity::{UnitCode, is_caller_id};
-use tallybook_domain::money::{Currency, Money};
+use tallybook_domain::money::{Currency, Money, Percent};
 use tallybook_domain::quantity::{MICROS_PER_CREDIT, Units};
 
 /// A positive quantity of credits: `"12.5"`.
@@ -51,6 +52,72 @@ impl<'de> Deserialize<'de> for Quantity {
             return Err(de::Error::custom("the quantity of credits must not be negative"));
         }
         Ok(Self(units))
+    }
+}
+
+/// Decimal text, zero or more, of at most 28 digits. The decimal crate's own grammar is wider (`+1`, `1_000`, `.5`).
+pub fn decimal(text: &str) -> Option<Decimal> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_decimal = is_number(whole) && is_number(fraction);
+    is_decimal.then(|| Decimal::from_str_exact(text).ok()).flatten()
+}
+
+/// A rate in per cent: `"7.5"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PercentText(pub Percent);
+
+impl Serialize for PercentText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PercentText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let percent =
+            decimal(&text).ok_or_else(|| de::Error::custom("a rate is a decimal text like \"7.5\""))?;
+        Percent::try_from(percent).map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// A member of a change: left out it stays as it is, null takes it away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Patched<T> {
+    /// It was left out.
+    #[default]
+    Kept,
+    /// It was null.
+    Cleared,
+    /// It is to be this.
+    Set(T),
+}
+
+impl<T> Patched<T> {
+    /// Whether it was left out.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept)
+    }
+
+    /// What it is to be; none if it was left out or null.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Kept | Self::Cleared => None,
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Patched<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patched<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Cleared, Self::Set))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can happen to a catalog. Each event carries the whole terms; its `effective_at` is when they come into force.
 
-use crate::catalog::{Feature, Pack, Plan};
+use crate::catalog::{Coupon, Feature, Pack, Plan};
 use crate::event_family::event_family;
 use crate::stamped::{Stamped, families};
 
@@ -13,6 +13,8 @@ event_family! {
         PackPublished(Pack) = "PackPublished" v 1,
         /// Of a feature.
         FeaturePublished(Feature) = "FeaturePublished" v 1,
+        /// Of a coupon.
+        CouponPublished(Coupon) = "CouponPublished" v 1,
     }
 }
 

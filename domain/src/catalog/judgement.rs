@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{Catalog, CatalogCommand, CatalogFact, CatalogRefusal, History, Plan, TrialEnd};
 use crate::aggregate::Timestamp;
-use terms::{check_feature, check_pack, check_plan};
+use terms::{check_coupon, check_feature, check_pack, check_plan};
 
 /// What publishing would record, and from when it would hold.
 pub(super) fn judge(
@@ -50,6 +50,14 @@ pub(super) fn judge(
             check_feature(feature)?;
             let from = check_version(catalog.features.get(&feature.id), feature, *effective_from, at)?;
             Ok((CatalogFact::FeaturePublished(feature.clone()), from))
+        }
+        CatalogCommand::PublishCoupon {
+            coupon,
+            effective_from,
+        } => {
+            check_coupon(coupon)?;
+            let from = check_version(catalog.coupons.get(&coupon.id), coupon, *effective_from, at)?;
+            Ok((CatalogFact::CouponPublished(coupon.clone()), from))
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The catalog: what is sold, in versions with the instant they come into force.
+//! The catalog: what is sold, and what is taken off it, in versions with the instant they come into force.
 //!
 //! A version is never edited. Terms of time that has passed under a version never change (`catalog_in_use`); terms of
 //! time to come, or from before the thing was known, may be published at will. A Stripe price belongs to at most one
 //! plan or pack at any instant, so a line or payment is priced one way.
 
+mod coupon;
 mod event;
 mod history;
 mod judgement;
@@ -13,6 +14,7 @@ mod pricing;
 mod refusal;
 mod terms;
 
+pub use coupon::{Coupon, CouponDuration, Off};
 pub use event::{CatalogEvent, CatalogFact};
 pub use history::{History, Version};
 pub use pricing::{Price, PriceScheme, Tier};
@@ -35,6 +37,8 @@ pub struct Catalog {
     plans: BTreeMap<String, History<Plan>>,
     packs: BTreeMap<String, History<Pack>>,
     features: BTreeMap<String, History<Feature>>,
+    #[serde(default)]
+    coupons: BTreeMap<String, History<Coupon>>,
     last_at: Timestamp,
 }
 
@@ -62,6 +66,13 @@ pub enum CatalogCommand {
         /// From when they hold.
         effective_from: Option<Timestamp>,
     },
+    /// Of a coupon.
+    PublishCoupon {
+        /// The terms.
+        coupon: Coupon,
+        /// From when they hold.
+        effective_from: Option<Timestamp>,
+    },
 }
 
 impl Catalog {
@@ -83,6 +94,11 @@ impl Catalog {
     /// A feature's terms in force at an instant.
     pub fn feature(&self, id: &str, at: Timestamp) -> Option<&Feature> {
         self.features.get(id)?.at(at)
+    }
+
+    /// A coupon's terms in force at an instant.
+    pub fn coupon(&self, id: &str, at: Timestamp) -> Option<&Coupon> {
+        self.coupons.get(id)?.at(at)
     }
 
     /// The plan a Stripe price was at an instant.
@@ -115,6 +131,11 @@ impl Catalog {
     pub fn features(&self) -> impl Iterator<Item = (&str, &History<Feature>)> {
         self.features.iter().map(|(id, history)| (id.as_str(), history))
     }
+
+    /// Every coupon with its versions, by id.
+    pub fn coupons(&self) -> impl Iterator<Item = (&str, &History<Coupon>)> {
+        self.coupons.iter().map(|(id, history)| (id.as_str(), history))
+    }
 }
 
 impl Aggregate for Catalog {
@@ -138,6 +159,7 @@ impl Aggregate for Catalog {
         match &event.fact {
             CatalogFact::PlanPublished(plan) => publish(&mut self.plans, &plan.id, plan, event),
             CatalogFact::PackPublished(pack) => publish(&mut self.packs, &pack.id, pack, event),
+            CatalogFact::CouponPublished(coupon) => publish(&mut self.coupons, &coupon.id, coupon, event),
             CatalogFact::FeaturePublished(feature) => {
                 publish(&mut self.features, &feature.id, feature, event);
             }

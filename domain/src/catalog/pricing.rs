@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, half_away};
 
 /// A price in one currency. [`Price::amount`] is the only place that turns a quantity into money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +136,7 @@ impl Exact {
     }
 
     fn rounded(self) -> Option<i64> {
-        let half = Self::ONE / 2 * self.0.signum();
-        i64::try_from((self.0.checked_add(half)?) / Self::ONE).ok()
+        i64::try_from(half_away(self.0, Self::ONE)).ok()
     }
 }
 

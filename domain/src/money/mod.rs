@@ -1,10 +1,12 @@
 //! Money: integer minor units with their currency, and the exact arithmetic the books rest on.
 
 mod currency;
+mod percent;
 mod rounding;
 
 pub use currency::{Currency, UnknownCurrency};
-pub(crate) use rounding::half_even;
+pub use percent::{OutOfRange, Percent};
+pub(crate) use rounding::{half_away, half_even};
 pub use rounding::{largest_remainder, released};
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The only two roundings in the books.
+//! The roundings in the books: half to even for what is split and released, half away from zero for prices and taxes.
 
 /// What of a lot's cost is released once `disposed` of its `total` units are gone: `round(cost * disposed / total)`,
 /// half to even. A slice's cost is the difference of two of these, so slices sum to the cost exactly, whatever the
@@ -20,6 +20,12 @@ pub(crate) fn half_even(numerator: i128, denominator: i128) -> i128 {
     let twice_rest = 2 * numerator.rem_euclid(denominator);
     let round_up = twice_rest > denominator || (twice_rest == denominator && floor % 2 != 0);
     floor + i128::from(round_up)
+}
+
+/// `numerator / denominator`, half away from zero. The denominator must be positive.
+pub(crate) fn half_away(numerator: i128, denominator: i128) -> i128 {
+    let magnitude = (2 * numerator.abs() + denominator) / (2 * denominator);
+    magnitude * numerator.signum()
 }
 
 /// Split `total` over `weights` so that the parts sum to it: floors first, then one each to the largest remainders,

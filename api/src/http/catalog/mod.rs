@@ -1,5 +1,6 @@
-//! What is sold: plans, packs, features. Publishing is a write to the tenant's catalog stream.
+//! What is sold: plans, packs, features, and what is taken off: coupons. Publishing is a write to the tenant's catalog stream.
 
+mod coupons;
 mod features;
 mod packs;
 mod plans;
@@ -21,5 +22,10 @@ pub(super) fn router() -> Router<AppState> {
         .route(
             "/catalog/features/{feature}",
             get(features::show).put(features::publish),
+        )
+        .route("/catalog/coupons", get(coupons::list))
+        .route(
+            "/catalog/coupons/{coupon}",
+            get(coupons::show).put(coupons::publish),
         )
 }

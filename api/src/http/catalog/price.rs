@@ -5,6 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use tallybook_domain::catalog::{Price, PriceScheme, Tier};
 use tallybook_domain::money::{Currency, Money};
 
+use crate::http::wire::decimal;
+
 /// A price: `{"kind": "per_unit", "currency": "usd", "unit_amount": "0.5"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PriceBody(pub(super) Price);
@@ -57,17 +59,9 @@ impl Serialize for UnitAmount {
 impl<'de> Deserialize<'de> for UnitAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
-        // The decimal crate's own grammar is wider (`+1`, `1_000`, `.5`).
-        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number(whole) || !is_number(fraction) {
-            return Err(de::Error::custom(
-                "an amount of one unit is a decimal text like \"0.5\"",
-            ));
-        }
-        Decimal::from_str_exact(&text)
-            .map(Self)
-            .map_err(|_| de::Error::custom("an amount of one unit has at most 28 digits"))
+        decimal(&text).map(Self).ok_or_else(|| {
+            de::Error::custom("an amount of one unit is a decimal text like \"0.5\" of at most 28 digits")
+        })
     }
 }
 

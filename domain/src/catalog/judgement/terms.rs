@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::pricing::check_price;
 use super::{CatalogRefusal, ensure};
 use crate::calendar::Interval;
-use crate::catalog::{Collection, Feature, Pack, Plan, RolloverRule, TrialRule};
+use crate::catalog::{Collection, Coupon, CouponDuration, Feature, Off, Pack, Plan, RolloverRule, TrialRule};
 use crate::identity::{UnitCode, is_caller_id};
-use crate::money::Money;
+use crate::money::{Money, Percent};
 use crate::quantity::Units;
 
 /// Longest name, in characters: it is shown, never parsed.
@@ -173,13 +173,37 @@ pub(super) fn check_feature(feature: &Feature) -> Result<(), CatalogRefusal> {
     )
 }
 
-fn check_names(id: &str, name: &str, unit: &UnitCode) -> Result<(), CatalogRefusal> {
-    ensure(is_caller_id(id), "id", "is 1 to 64 of A-Z a-z 0-9 _ . : -")?;
+pub(super) fn check_coupon(coupon: &Coupon) -> Result<(), CatalogRefusal> {
+    check_name(&coupon.id, &coupon.name)?;
+    match coupon.off {
+        Off::Percent { percent } => ensure(
+            percent > Percent::ZERO && percent <= Percent::HUNDRED,
+            "percent_off",
+            "must be above zero, at most a hundred",
+        )?,
+        Off::Amount { amount } => ensure(amount.minor > 0 && is_bookable(amount), "amount_off", AMOUNT)?,
+    }
+    match coupon.duration {
+        CouponDuration::Repeating { months } => ensure(
+            months.get() <= MONTHS_MAX,
+            "duration_in_months",
+            "must be at most 1200",
+        ),
+        CouponDuration::Once | CouponDuration::Forever => Ok(()),
+    }
+}
+
+fn check_name(id: &str, name: &str) -> Result<(), CatalogRefusal> {
+    ensure(is_caller_id(id), "id", CALLER_ID)?;
     ensure(
         (1..=NAME_MAX).contains(&name.chars().count()),
         "name",
         "is 1 to 200 characters",
-    )?;
+    )
+}
+
+fn check_names(id: &str, name: &str, unit: &UnitCode) -> Result<(), CatalogRefusal> {
+    check_name(id, name)?;
     ensure(
         UnitCode::parse(unit.as_str()).is_some(),
         "unit",
