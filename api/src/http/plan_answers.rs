@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
 use tallybook_domain::catalog::FeatureTerms;
@@ -10,11 +10,11 @@ use tallybook_domain::identity::{GroupId, InvoiceId, SubscriptionId};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::subscriptions::{
     Driver, InvoiceIssued, InvoiceLine, InvoiceStatus, InvoiceView, SubscriptionState, SubscriptionStatus,
-    view,
+    TaxRate, view,
 };
 use tallybook_domain::trials::{TrialState, TrialStatus};
 
-use super::wire::{Instant, MoneyBody, credits};
+use super::wire::{Instant, MoneyBody, PercentText, credits};
 
 /// A trial.
 #[derive(Debug, Serialize)]
@@ -95,6 +95,34 @@ struct PauseBody {
     until: Option<Instant>,
 }
 
+/// A tax rate, in a request and an answer alike.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TaxBody {
+    percent: PercentText,
+    /// Whether prices include it; else it comes on top.
+    #[serde(default)]
+    inclusive: bool,
+}
+
+impl From<TaxRate> for TaxBody {
+    fn from(rate: TaxRate) -> Self {
+        Self {
+            percent: PercentText(rate.percent),
+            inclusive: rate.inclusive,
+        }
+    }
+}
+
+impl From<TaxBody> for TaxRate {
+    fn from(body: TaxBody) -> Self {
+        Self {
+            percent: body.percent.0,
+            inclusive: body.inclusive,
+        }
+    }
+}
+
 /// A subscription.
 #[derive(Debug, Serialize)]
 pub(super) struct SubscriptionBody {
@@ -115,6 +143,12 @@ pub(super) struct SubscriptionBody {
     pause: Option<PauseBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     card_on_file: Option<bool>,
+    /// What discounts the periods to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coupon: Option<String>,
+    /// The tax on what is billed from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<TaxBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_invoice: Option<BillBody>,
 }
@@ -150,6 +184,10 @@ impl SubscriptionBody {
                 until: pause.until.map(Instant),
             }),
             card_on_file: contract.map(|contract| contract.card_on_file),
+            coupon: contract
+                .and_then(|contract| contract.discounts.redeemed.as_ref())
+                .map(|redeemed| redeemed.coupon.id.clone()),
+            tax: contract.and_then(|contract| contract.tax).map(TaxBody::from),
             next_invoice: account
                 .next_invoice(id, at)
                 .map(|(at, invoice)| BillBody::of(&invoice, Some(at))),
@@ -185,12 +223,31 @@ struct LineBody {
     period_start: Instant,
     period_end: Instant,
     proration: bool,
+    /// What a coupon took off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<DiscountBody>,
+    /// Its tax, beside the amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<LineTaxBody>,
     /// What it gives, once the invoice is paid or at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     credits: Option<String>,
     /// What it takes back of what the unused time had given.
     #[serde(skip_serializing_if = "Option::is_none")]
     revokes: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct DiscountBody {
+    coupon: String,
+    amount: MoneyBody,
+}
+
+#[derive(Debug, Serialize)]
+struct LineTaxBody {
+    #[serde(flatten)]
+    rate: TaxBody,
+    amount: MoneyBody,
 }
 
 fn lines(lines: &[InvoiceLine], currency: Currency) -> Vec<LineBody> {
@@ -203,6 +260,14 @@ fn lines(lines: &[InvoiceLine], currency: Currency) -> Vec<LineBody> {
         period_start: Instant(line.period_start),
         period_end: Instant(line.period_end),
         proration: line.proration,
+        discount: line.discount.as_ref().map(|off| DiscountBody {
+            coupon: off.coupon.clone(),
+            amount: money(off.amount, currency),
+        }),
+        tax: line.tax.map(|tax| LineTaxBody {
+            rate: tax.rate.into(),
+            amount: money(tax.amount, currency),
+        }),
         credits: line.credits.as_ref().map(|granted| credits(granted.units)),
         revokes: line.revokes.as_ref().map(|taken| credits(taken.units)),
     });

@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod corrections;
 mod credits;
+mod discounts;
 mod holds;
 mod idempotency;
 mod items;

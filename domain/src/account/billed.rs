@@ -6,8 +6,8 @@ use super::state::{Account, Group};
 use crate::identity::{GroupId, InvoiceId};
 use crate::money::released;
 use crate::subscriptions::{
-    BilledLine, ContractItem, InvoiceLine, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, Replaced,
-    view,
+    BilledLine, ContractItem, InvoiceLine, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, LineTax,
+    Replaced, view,
 };
 
 /// What stands as an invoice.
@@ -15,22 +15,30 @@ pub(super) fn group_of<'a>(account: &'a Account, invoice: &InvoiceId) -> Option<
     account.groups.get(&GroupId(format!("inv:{invoice}")))
 }
 
-/// What of a line stands: its amount less what credit notes, a void or a write-off of its invoice took back.
-fn standing(group: &Group, line: &InvoiceLine) -> i64 {
+/// What of a line stands, tax beside it: less what credit notes, a void or a write-off of its invoice took back.
+fn standing(group: &Group, line: &InvoiceLine) -> LineRelief {
     let taken_back = group.facts.values().flat_map(|dated| match &dated.fact {
         Fact::Invoices(InvoicesEvent::InvoiceVoided(e) | InvoicesEvent::InvoiceWrittenOff(e)) => &e.lines[..],
         Fact::Invoices(InvoicesEvent::CreditNoteIssued(e)) => &e.lines[..],
         _ => &[],
     });
-    let of_line = taken_back.filter(|relief| relief.line == line.line);
-    line.amount - of_line.map(|relief| relief.amount).sum::<i64>()
+    let mut left = LineRelief {
+        line: line.line.clone(),
+        amount: line.amount,
+        tax: line.tax(),
+    };
+    for relief in taken_back.filter(|relief| relief.line == line.line) {
+        left.amount -= relief.amount;
+        left.tax -= relief.tax;
+    }
+    left
 }
 
 /// The lines of later bills that credit unused time of an invoice, as they stand, each with the bill it is on.
 fn credits_of_unused<'a>(
     account: &'a Account,
     invoice: &'a InvoiceId,
-) -> impl Iterator<Item = (InvoiceView, &'a BilledLine, i64)> {
+) -> impl Iterator<Item = (InvoiceView, &'a BilledLine, LineRelief)> {
     account.groups.values().flat_map(move |group| {
         let bill = view(group);
         issued_lines(group).filter_map(move |line| {
@@ -52,21 +60,17 @@ pub(super) fn creditable_lines(account: &Account, invoice: &InvoiceView) -> Vec<
     let Some(group) = group_of(account, &invoice.invoice) else {
         return Vec::new();
     };
-    let lines = invoice.lines.iter().map(|line| LineRelief {
-        line: line.line.clone(),
-        amount: standing(group, line),
-    });
-    lines.collect()
+    invoice.lines.iter().map(|line| standing(group, line)).collect()
 }
 
 /// What a credit note may give back of an invoice: what was not given back yet, be it by a note or because a later change
 /// put what its unused time was worth on the customer's balance.
 pub(super) fn creditable(account: &Account, invoice: &InvoiceView) -> i64 {
     let mut bills: Vec<(InvoiceId, i64, i64)> = Vec::new();
-    for (bill, _, amount) in credits_of_unused(account, &invoice.invoice) {
+    for (bill, _, credit) in credits_of_unused(account, &invoice.invoice) {
         match bills.iter_mut().find(|(id, ..)| *id == bill.invoice) {
-            Some((_, credited, _)) => *credited -= amount,
-            None => bills.push((bill.invoice, -amount, bill.credited_to_balance)),
+            Some((_, credited, _)) => *credited -= credit.gross(),
+            None => bills.push((bill.invoice, -credit.gross(), bill.credited_to_balance)),
         }
     }
     let on_balance: i64 = bills
@@ -85,12 +89,13 @@ pub(super) fn voidable_lines(account: &Account, invoice: &InvoiceView) -> Vec<Li
         if let Some(of) = &line.unused_of
             && is_closed(account, &of.invoice)
         {
-            relief.amount = 0;
+            (relief.amount, relief.tax) = (0, 0);
         }
     }
-    for (_, of, amount) in credits_of_unused(account, &invoice.invoice) {
+    for (_, of, credit) in credits_of_unused(account, &invoice.invoice) {
         if let Some(relief) = left.iter_mut().find(|relief| relief.line == of.line) {
-            relief.amount = (relief.amount + amount).max(0);
+            relief.amount = (relief.amount + credit.amount).max(0);
+            relief.tax = (relief.tax + credit.tax).max(0);
         }
     }
     left
@@ -104,16 +109,26 @@ fn is_closed(account: &Account, invoice: &InvoiceId) -> bool {
 /// What runs, with what of its price a change may credit: in proportion to what stands of the line that billed it. What was
 /// credited by a note, or voided, is not credited again.
 pub(super) fn replaced(account: &Account, items: &[ContractItem]) -> Vec<Replaced> {
-    let worth = |item: &ContractItem| {
-        let of = item.billed.as_ref()?;
+    items.iter().map(|item| one_replaced(account, item)).collect()
+}
+
+fn one_replaced(account: &Account, item: &ContractItem) -> Replaced {
+    let billed = item.billed.as_ref().and_then(|of| {
         let group = group_of(account, &of.invoice)?;
         let line = issued_lines(group).find(|line| line.line == of.line)?;
-        let left = standing(group, line).clamp(0, line.amount.max(0));
-        (line.amount > 0).then(|| released(item.amount, left, line.amount))
-    };
-    let replaced = items.iter().map(|item| Replaced {
-        worth: worth(item).unwrap_or(item.amount),
-        item: item.clone(),
+        Some((line, standing(group, line)))
     });
-    replaced.collect()
+    let worth = billed.as_ref().and_then(|(line, left)| {
+        let left = left.amount.clamp(0, line.amount.max(0));
+        (line.amount > 0).then(|| released(item.charged(), left, line.amount))
+    });
+    let tax = billed.and_then(|(line, left)| {
+        let amount = left.tax.max(0);
+        line.tax.map(|tax| LineTax { amount, ..tax })
+    });
+    Replaced {
+        item: item.clone(),
+        worth: worth.unwrap_or_else(|| item.charged()),
+        tax,
+    }
 }

@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use super::draft::Draft;
 use super::invoices::relieve;
 use super::refusal::AccountRefusal;
+use super::seats;
 use super::subscriptions::{Running, end, go_on};
 use crate::Timestamp;
 use crate::calendar::Interval;
@@ -175,6 +176,7 @@ pub(super) fn roll_back(
     run.contract.items = undo.items;
     run.contract.schedule = undo.schedule;
     run.contract.residual = undo.residual;
+    run.contract.discounts.take_back_to(undo.discounts);
     (run.state.period_start, run.state.period_end) = (undo.period.start, undo.period.end);
     run.contract
         .collecting
@@ -184,6 +186,7 @@ pub(super) fn roll_back(
     }
     relieve(draft, &undo.invoice, now, told, true);
     run.tell(draft, now, SubscriptionsEvent::PlanChanged);
+    seats::release_excess(draft, run, now);
 }
 
 /// Nothing is owed on an invoice any more: it was paid, or taken back. If its payment had failed, the subscription

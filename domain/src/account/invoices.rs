@@ -15,9 +15,9 @@ use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
 use crate::money::{Money, largest_remainder};
 use crate::quantity::Units;
 use crate::subscriptions::{
-    Bill, CreditInvoice, CreditNoteIssued, CreditTo, InvoiceCommand, InvoiceIssued, InvoiceLine, InvoicePaid,
-    InvoiceRelief, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief, PayInvoice, SubscriptionRefusal,
-    customer_balance, view,
+    Bill, CreditInvoice, CreditNoteIssued, CreditTo, CreditedLine, InvoiceCommand, InvoiceIssued,
+    InvoiceLine, InvoicePaid, InvoiceRelief, InvoiceStatus, InvoiceView, InvoicesEvent, LineRelief,
+    PayInvoice, SubscriptionRefusal, customer_balance, view,
 };
 
 /// When the lots of an invoice's lines are given.
@@ -41,7 +41,7 @@ pub(super) fn check_capacity(
 /// A bill's amounts as it would be issued: what is due, and what the customer's balance pays (negative: what goes to it, or
 /// is collected of what the customer owes on it).
 fn amounts(account: &Account, bill: &Bill) -> (i64, i64) {
-    let total: i64 = bill.lines.iter().map(|line| line.amount).sum();
+    let total = bill.gross();
     let Some(currency) = bill.currency.filter(|_| total > 0) else {
         return (0, total);
     };
@@ -74,7 +74,7 @@ pub(super) fn issue(draft: &mut Draft<'_>, run: &Running, bill: &Bill, now: Time
             invoice: bill.invoice.clone(),
             amount_due: Money::new(amount_due, currency),
             applied_balance,
-            tax: 0,
+            tax: bill.tax(),
             lines: bill.lines.clone(),
             subscription: Some(bill.subscription.clone()),
             due_at,
@@ -239,13 +239,13 @@ pub(super) fn relieve(
     };
     let Some(invoice) = view(group) else { return };
     let lines = billed::voidable_lines(&draft.account, &invoice);
-    let taken_back: i64 = lines.iter().map(|relief| relief.amount).sum::<i64>() + invoice.tax;
+    let taken_back: i64 = lines.iter().map(LineRelief::gross).sum();
     let relief = InvoiceRelief {
         invoice: id.clone(),
         amount: Money::new(invoice.amount_remaining, invoice.currency),
         applied_balance: taken_back - invoice.amount_remaining,
-        tax: invoice.tax,
-        lines: lines.into_iter().filter(|relief| relief.amount != 0).collect(),
+        tax: lines.iter().map(|relief| relief.tax).sum(),
+        lines: lines.into_iter().filter(|relief| relief.gross() != 0).collect(),
         rolls_back,
     };
     draft.record(now, told(relief));
@@ -279,31 +279,33 @@ fn credited_lines(
         creditable: Money::new(creditable, expected),
     };
     let asked = command.amount.map(|amount| amount.minor);
-    if command.lines.is_empty() {
-        let amount = asked.unwrap_or(creditable);
-        if !(1..=creditable).contains(&amount) {
-            return Err(exceeds);
-        }
-        let weights: Vec<i64> = left.iter().map(|line| line.amount.max(0)).collect();
-        let parts = left.into_iter().zip(largest_remainder(amount, &weights));
-        let lines = parts.map(|(line, amount)| LineRelief { amount, ..line });
-        return Ok((amount, lines.filter(|relief| relief.amount > 0).collect()));
-    }
-    let sum_of = |lines: &[LineRelief], line: &str| -> i128 {
-        let of_line = lines.iter().filter(|relief| relief.line == line);
-        of_line.map(|relief| i128::from(relief.amount)).sum()
+    let asked_of = |line: &str| -> i128 {
+        let of_line = command.lines.iter().filter(|asked| asked.line == line);
+        of_line.map(|asked| i128::from(asked.amount)).sum()
     };
-    let fits = |relief: &LineRelief| {
-        relief.amount > 0 && sum_of(&command.lines, &relief.line) <= sum_of(&left, &relief.line)
+    let fits = |asked: &CreditedLine| {
+        let left = left.iter().find(|left| left.line == asked.line);
+        asked.amount > 0 && left.is_some_and(|left| asked_of(&asked.line) <= i128::from(left.gross()))
     };
-    let sum: i128 = command.lines.iter().map(|relief| i128::from(relief.amount)).sum();
-    let amount = i64::try_from(sum)
-        .ok()
-        .filter(|sum| (1..=creditable).contains(sum));
-    match amount.filter(|sum| asked.is_none_or(|asked| asked == *sum)) {
-        Some(amount) if command.lines.iter().all(fits) => Ok((amount, command.lines.clone())),
-        _ => Err(exceeds),
+    if !command.lines.iter().all(fits) {
+        return Err(exceeds);
     }
+    let weights: Vec<i64> = left.iter().map(|line| line.gross().max(0)).collect();
+    let sum: i128 = command.lines.iter().map(|asked| i128::from(asked.amount)).sum();
+    let named = i64::try_from(sum).ok().filter(|_| !command.lines.is_empty());
+    let amount = asked.or(named).unwrap_or(creditable);
+    if !(1..=creditable).contains(&amount) || named.is_some_and(|named| named != amount) {
+        return Err(exceeds);
+    }
+    let parts = match named {
+        None => largest_remainder(amount, &weights),
+        Some(_) => left
+            .iter()
+            .map(|line| i64::try_from(asked_of(&line.line)).expect("no more than is left of the line"))
+            .collect(),
+    };
+    let lines = left.iter().zip(parts).filter(|(_, part)| *part > 0);
+    Ok((amount, lines.map(|(line, part)| line.part(part)).collect()))
 }
 
 fn credit(
@@ -335,7 +337,7 @@ fn credit(
         credit_note: command.credit_note.clone(),
         invoice: invoice.invoice.clone(),
         amount: Money::new(amount, invoice.currency),
-        tax: 0,
+        tax: lines.iter().map(|relief| relief.tax).sum(),
         to_receivable,
         to_balance,
         to_refund: 0,

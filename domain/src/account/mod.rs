@@ -20,6 +20,7 @@ mod preview;
 mod purchases;
 mod recognise;
 mod refusal;
+mod seats;
 mod settle;
 mod state;
 mod subscriptions;

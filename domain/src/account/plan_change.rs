@@ -4,6 +4,7 @@ use super::billed;
 use super::draft::Draft;
 use super::invoices::{self, Gives};
 use super::refusal::AccountRefusal;
+use super::seats;
 use super::subscriptions::Running;
 use crate::Timestamp;
 use crate::calendar::Schedule;
@@ -40,7 +41,10 @@ pub(super) fn judge(draft: &mut Draft<'_>, command: &ChangeSubscription) -> Resu
             run.tell(draft, now, SubscriptionsEvent::PlanChangeScheduled);
             Ok(())
         }
-        (When::Now, _) => change(draft, &mut run, items, now),
+        (When::Now, _) => {
+            seats::check(&draft.account, &run.id, &items)?;
+            change(draft, &mut run, items, now)
+        }
     }
 }
 
@@ -75,27 +79,26 @@ fn change(
     }
     let old = std::mem::take(&mut run.contract.items);
     let replaced = billed::replaced(&draft.account, &old);
-    let mut undo = Undo {
-        invoice: run.next_bill().invoice,
-        items: old,
-        schedule: run.contract.schedule,
-        period: run.period(),
-        residual: run.contract.residual,
-    };
     run.contract.currency = run
         .contract
         .currency
         .or_else(|| items.iter().find_map(|item| item.terms.currency()));
-    let mut empty = subscriptions::Bill::new(
-        &run.id,
-        run.contract.invoices,
-        run.contract.currency,
-        run.contract.schedule,
-    );
+    let mut empty = run.next_bill();
+    let undo = Undo {
+        invoice: empty.invoice.clone(),
+        items: old,
+        schedule: run.contract.schedule,
+        period: run.period(),
+        residual: run.contract.residual,
+        discounts: run.contract.discounts.clone(),
+    };
     let interval = items
         .first()
         .map_or(run.contract.schedule.every, |item| item.terms.interval);
+    let (currency, zone) = (run.contract.currency, draft.account.time_zone);
+    let discounts = &mut run.contract.discounts;
     let bill = if interval == run.contract.schedule.every {
+        discounts.change(&undo.items, &mut items, currency);
         let (bill, residual) = proration_bill(
             empty,
             &replaced,
@@ -110,10 +113,10 @@ fn change(
         empty.schedule = run.contract.schedule;
         let begun = whole_period(&run.contract.schedule, now).ok_or(SubscriptionRefusal::PeriodOutOfRange)?;
         (run.state.period_start, run.state.period_end) = (begun.start, begun.end);
+        run.contract.discounts.begin(&mut items, currency, (now, zone));
         let residual = std::mem::take(&mut run.contract.residual);
         replacement_bill(empty, &replaced, &mut items, (now, undo.period, begun), residual)
     };
-    undo.invoice.clone_from(&bill.invoice);
     run.contract.items = items;
     run.contract.undo = (invoices::due(&draft.account, &bill) > 0).then(|| Box::new(undo));
     run.tell(draft, now, SubscriptionsEvent::PlanChanged);

@@ -16,7 +16,7 @@ use crate::identity::{
 };
 use crate::purchases::{PurchaseState, PurchasesEvent};
 use crate::recognition::Recognition;
-use crate::subscriptions::{InvoiceLine, InvoicesEvent, SubscriptionState, SubscriptionsEvent};
+use crate::subscriptions::{InvoiceLine, InvoicesEvent, Seat, Seats, SubscriptionState, SubscriptionsEvent};
 use crate::trials::{TrialState, TrialsEvent};
 
 /// One customer's money, credits, trials and plan.
@@ -39,6 +39,8 @@ pub struct Account {
     /// The invoices that give or take units of a plan's lot.
     pub(super) billed: BTreeMap<GrantId, BTreeSet<GroupId>>,
     pub(super) top_ups: TopUps,
+    #[serde(default)]
+    seats: BTreeMap<SubscriptionId, Seats>,
 }
 
 /// What stands about one payment or invoice.
@@ -94,6 +96,12 @@ impl Account {
     /// Its subscriptions.
     pub fn subscriptions(&self) -> &BTreeMap<SubscriptionId, SubscriptionState> {
         &self.subscriptions
+    }
+
+    /// Who has a seat of a subscription.
+    pub fn seats(&self, subscription: &SubscriptionId) -> &Seats {
+        static NONE: Seats = Seats::NONE;
+        self.seats.get(subscription).unwrap_or(&NONE)
     }
 
     /// What was recognised of its invoices' lines.
@@ -240,9 +248,24 @@ impl Account {
             | SubscriptionsEvent::PaymentFailed(e)
             | SubscriptionsEvent::PaymentRetryDue(e)
             | SubscriptionsEvent::PaymentRecovered(e)
-            | SubscriptionsEvent::SubscriptionEnded(e)
             | SubscriptionsEvent::SubscriptionUpdated(e) => {
                 self.subscriptions.insert(e.subscription.clone(), e.state.clone());
+            }
+            SubscriptionsEvent::SubscriptionEnded(e) => {
+                self.seats.remove(&e.subscription);
+                self.subscriptions.insert(e.subscription.clone(), e.state.clone());
+            }
+            SubscriptionsEvent::SeatAssigned(e) => {
+                let seats = self.seats.entry(e.subscription.clone()).or_default();
+                seats.assign(Seat {
+                    seat: e.seat.clone(),
+                    item: e.item.clone(),
+                });
+            }
+            SubscriptionsEvent::SeatReleased(e) => {
+                if let Some(seats) = self.seats.get_mut(&e.subscription) {
+                    seats.release(&e.seat);
+                }
             }
         }
     }

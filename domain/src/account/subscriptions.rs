@@ -6,14 +6,16 @@ use super::dues::Step;
 use super::plan_change;
 use super::refusal::AccountRefusal;
 use super::state::Account;
-use super::{invoices, trials};
+use super::{invoices, seats, trials};
 use crate::Timestamp;
 use crate::calendar::{Period, Schedule};
+use crate::catalog::Coupon;
 use crate::identity::SubscriptionId;
+use crate::money::Currency;
 use crate::subscriptions::{
-    self, Bill, Contract, Driver, Pause, PauseReason, StartSubscription, SubscriptionChanged,
+    self, Bill, Contract, Discounts, Driver, Pause, PauseReason, StartSubscription, SubscriptionChanged,
     SubscriptionCommand, SubscriptionItem, SubscriptionRefusal, SubscriptionState,
-    SubscriptionStatus as Status, SubscriptionsEvent, When, period_bill, whole_period,
+    SubscriptionStatus as Status, SubscriptionsEvent, TaxRate, When, period_bill, whole_period,
 };
 use crate::trials::TrialStatus;
 
@@ -86,13 +88,7 @@ impl Running {
 
     /// The next bill, empty.
     pub(super) fn next_bill(&mut self) -> Bill {
-        self.contract.invoices += 1;
-        Bill::new(
-            &self.id,
-            self.contract.invoices,
-            self.contract.currency,
-            self.contract.schedule,
-        )
+        Bill::next_of(&self.id, &mut self.contract)
     }
 
     /// Where it stands if nothing but its invoices says otherwise.
@@ -121,6 +117,10 @@ pub(super) fn judge(draft: &mut Draft<'_>, command: &SubscriptionCommand) -> Res
         SubscriptionCommand::Uncancel(subscription) => uncancel(draft, subscription),
         SubscriptionCommand::Pause { subscription, until } => pause(draft, subscription, *until),
         SubscriptionCommand::Resume(subscription) => resume(draft, subscription),
+        SubscriptionCommand::Redeem { subscription, coupon } => redeem(draft, subscription, coupon.as_ref()),
+        SubscriptionCommand::AssignSeat(command) => seats::assign(draft, command),
+        SubscriptionCommand::ReleaseSeat { subscription, seat } => seats::release(draft, subscription, seat),
+        SubscriptionCommand::SetTax { subscription, tax } => set_tax(draft, subscription, *tax),
         SubscriptionCommand::SetPaymentMethod {
             subscription,
             on_file,
@@ -136,6 +136,9 @@ fn start(draft: &mut Draft<'_>, command: &StartSubscription) -> Result<(), Accou
     let (items, interval, currency) = subscriptions::ordered(&command.items)?;
     let schedule = Schedule::starting(now, draft.account.time_zone, interval);
     let period = whole_period(&schedule, now).ok_or(SubscriptionRefusal::PeriodOutOfRange)?;
+    if let Some(coupon) = &command.coupon {
+        check_redeemable(coupon, currency, now)?;
+    }
     let mut run = Running {
         id: id.clone(),
         state: SubscriptionState {
@@ -160,6 +163,8 @@ fn start(draft: &mut Draft<'_>, command: &StartSubscription) -> Result<(), Accou
             scheduled: None,
             pause: None,
             collecting: Vec::new(),
+            discounts: Discounts::redeeming(command.coupon.clone()),
+            tax: command.tax,
             undo: None,
         },
     };
@@ -219,6 +224,12 @@ pub(super) fn begin_period(
     (run.state.period_start, run.state.period_end) = (period.start, period.end);
     run.contract.residual = 0;
     run.contract.undo = None;
+    let contract = &mut run.contract;
+    contract.discounts.begin(
+        &mut contract.items,
+        contract.currency,
+        (now, draft.account.time_zone),
+    );
     let bill = run.next_bill();
     let bill = period_bill(bill, &mut run.contract.items, period);
     if changed {
@@ -226,6 +237,7 @@ pub(super) fn begin_period(
     }
     run.tell(draft, now, told);
     invoices::issue(draft, run, &bill, now, invoices::Gives::WhenPaid);
+    seats::release_excess(draft, run, now);
 }
 
 fn cancel(draft: &mut Draft<'_>, id: &SubscriptionId, when: When) -> Result<(), AccountRefusal> {
@@ -325,6 +337,51 @@ pub(super) fn go_on(draft: &mut Draft<'_>, run: &mut Running, now: Timestamp, to
             SubscriptionsEvent::SubscriptionRenewed,
         );
     }
+}
+
+/// Whether a coupon can be given now to a subscription in a currency.
+fn check_redeemable(
+    coupon: &Coupon,
+    currency: Option<Currency>,
+    now: Timestamp,
+) -> Result<(), SubscriptionRefusal> {
+    if let Some(redeem_by) = coupon.redeem_by.filter(|end| *end <= now) {
+        let coupon = coupon.id.clone();
+        return Err(SubscriptionRefusal::CouponExpired { coupon, redeem_by });
+    }
+    match (currency, coupon.currency()) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(SubscriptionRefusal::CurrencyMismatch { expected, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The current period keeps the discount it began with.
+fn redeem(draft: &mut Draft<'_>, id: &SubscriptionId, coupon: Option<&Coupon>) -> Result<(), AccountRefusal> {
+    let mut run = Running::of(&draft.account, id)?;
+    let now = draft.at;
+    if let Some(coupon) = coupon {
+        check_redeemable(coupon, run.contract.currency, now)?;
+    }
+    let discounts = &mut run.contract.discounts;
+    if discounts.redeemed.as_ref().map(|redeemed| &redeemed.coupon) == coupon {
+        return Err(AccountRefusal::NoChange);
+    }
+    discounts.redeemed = Discounts::redeeming(coupon.cloned()).redeemed;
+    run.tell(draft, now, SubscriptionsEvent::SubscriptionUpdated);
+    Ok(())
+}
+
+/// What is billed already keeps the rate it was billed at.
+fn set_tax(draft: &mut Draft<'_>, id: &SubscriptionId, tax: Option<TaxRate>) -> Result<(), AccountRefusal> {
+    let mut run = Running::of(&draft.account, id)?;
+    if run.contract.tax == tax {
+        return Err(AccountRefusal::NoChange);
+    }
+    run.contract.tax = tax;
+    run.tell(draft, draft.at, SubscriptionsEvent::SubscriptionUpdated);
+    Ok(())
 }
 
 fn set_payment_method(

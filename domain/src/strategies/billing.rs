@@ -12,14 +12,14 @@ use super::payment::usd;
 use crate::Timestamp;
 use crate::account::{Account, AccountCommand};
 use crate::calendar::Interval;
-use crate::catalog::{Collection, Pack, Price, PriceScheme, Tier, Uncollected};
+use crate::catalog::{Collection, Coupon, CouponDuration, Off, Pack, Price, PriceScheme, Tier, Uncollected};
 use crate::identity::{PaymentId, SubscriptionId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::purchases::{PayPurchase, PurchaseCommand, RefundPurchase, StartPurchase};
 use crate::quantity::Units;
 use crate::subscriptions::{
-    ChangeSubscription, CreditInvoice, CreditTo, InvoiceCommand, ItemOrder, ItemTerms, PayInvoice,
-    StartSubscription, SubscriptionCommand, TrialOrder, When,
+    AssignSeat, ChangeSubscription, CreditInvoice, CreditTo, InvoiceCommand, ItemOrder, ItemTerms,
+    PayInvoice, StartSubscription, SubscriptionCommand, TaxRate, TrialOrder, When,
 };
 use crate::trials::{TrialCommand, TrialOutcome, TrialTerms};
 
@@ -94,6 +94,29 @@ pub enum BillingAct {
         /// Which subscription.
         subscription: usize,
     },
+    /// Its periods to come are discounted.
+    Redeem {
+        /// Which subscription.
+        subscription: usize,
+        /// By which coupon; none: by none.
+        coupon: Option<usize>,
+    },
+    /// What it bills from now on is taxed.
+    SetTax {
+        /// Which subscription.
+        subscription: usize,
+        /// At which rate; none: not.
+        rate: Option<usize>,
+    },
+    /// One of its units is assigned, or free again.
+    Seat {
+        /// Which subscription.
+        subscription: usize,
+        /// Whose.
+        seat: usize,
+        /// Free again.
+        is_released: bool,
+    },
     /// Its trial becomes a paid period now.
     Convert {
         /// Which subscription.
@@ -157,6 +180,11 @@ fn of_a_subscription() -> impl Strategy<Value = BillingAct> {
         1 => one.clone().prop_map(|subscription| BillingAct::Uncancel { subscription }),
         1 => (one.clone(), option::of(1..50_i64)).prop_map(|(subscription, days)| BillingAct::Pause { subscription, days }),
         1 => one.clone().prop_map(|subscription| BillingAct::Resume { subscription }),
+        1 => (one.clone(), option::of(0..3_usize)).prop_map(|(subscription, coupon)| BillingAct::Redeem { subscription, coupon }),
+        1 => (one.clone(), option::of(0..3_usize)).prop_map(|(subscription, rate)| BillingAct::SetTax { subscription, rate }),
+        2 => (one.clone(), 0..5_usize, any::<bool>()).prop_map(
+            |(subscription, seat, is_released)| BillingAct::Seat { subscription, seat, is_released }
+        ),
         1 => one.prop_map(|subscription| BillingAct::Convert { subscription }),
     ]
 }
@@ -266,6 +294,51 @@ fn trial(plan: usize, days: u32, outcome: usize) -> TrialTerms {
     }
 }
 
+/// A third off once, five off for two months, all of it for ever.
+fn coupon(pick: usize) -> Coupon {
+    let percent = |percent: Decimal| Off::Percent {
+        percent: percent.try_into().expect("a rate"),
+    };
+    let (id, off, duration) = match pick % 3 {
+        0 => ("third", percent(Decimal::new(333_333, 4)), CouponDuration::Once),
+        1 => (
+            "five",
+            Off::Amount { amount: usd(500) },
+            CouponDuration::Repeating {
+                months: NonZeroU32::MIN.saturating_add(1),
+            },
+        ),
+        _ => ("all", percent(Decimal::ONE_HUNDRED), CouponDuration::Forever),
+    };
+    Coupon {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        off,
+        duration,
+        redeem_by: None,
+    }
+}
+
+fn tax(pick: usize) -> TaxRate {
+    let (percent, inclusive) = [(190, false), (88, false), (75, true)][pick % 3];
+    TaxRate {
+        percent: Decimal::new(percent, 1).try_into().expect("a rate"),
+        inclusive,
+    }
+}
+
+fn of_seats(subscription: SubscriptionId, seat: String, is_released: bool) -> SubscriptionCommand {
+    if is_released {
+        SubscriptionCommand::ReleaseSeat { subscription, seat }
+    } else {
+        SubscriptionCommand::AssignSeat(AssignSeat {
+            subscription,
+            item: None,
+            seat,
+        })
+    }
+}
+
 fn items(plan: usize, quantity: u32) -> Vec<ItemOrder> {
     vec![ItemOrder {
         item: "base".to_owned(),
@@ -300,6 +373,9 @@ pub(super) fn command(account: &Account, act: &BillingAct, n: usize, at: Timesta
         | BillingAct::Cancel { .. }
         | BillingAct::Uncancel { .. }
         | BillingAct::Pause { .. }
+        | BillingAct::Redeem { .. }
+        | BillingAct::SetTax { .. }
+        | BillingAct::Seat { .. }
         | BillingAct::Resume { .. } => of_subscriptions(account, act, n, at)
             .map(|command| AccountCommand::Subscription(Box::new(command))),
     };
@@ -365,6 +441,8 @@ fn of_subscriptions(
                 override_reason: (outcome == 0).then(|| "asked for".to_owned()),
             }),
             card_on_file,
+            coupon: None,
+            tax: None,
         }),
         BillingAct::Change {
             subscription,
@@ -386,6 +464,22 @@ fn of_subscriptions(
             until: days.map(|days| at + Duration::days(days)),
         },
         BillingAct::Resume { subscription } => SubscriptionCommand::Resume(one(subscription)?),
+        BillingAct::Redeem {
+            subscription,
+            coupon: pick,
+        } => SubscriptionCommand::Redeem {
+            subscription: one(subscription)?,
+            coupon: pick.map(coupon),
+        },
+        BillingAct::SetTax { subscription, rate } => SubscriptionCommand::SetTax {
+            subscription: one(subscription)?,
+            tax: rate.map(tax),
+        },
+        BillingAct::Seat {
+            subscription,
+            seat,
+            is_released,
+        } => of_seats(one(subscription)?, format!("user_{seat}"), is_released),
         _ => return None,
     })
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::contract::Contract;
+use super::discount::Discount;
 use super::invoice_event::{BilledLine, InvoiceLine, LineClawback, LineItem};
 use super::proration::{nanoseconds, prorate, share};
+use super::tax::{LineTax, TaxRate};
 use super::terms::ContractItem;
 use crate::Timestamp;
 use crate::calendar::{Period, Schedule};
 use crate::credits::{CreditsGranted, GrantSource, Rollover};
 use crate::identity::{GrantId, GroupId, InvoiceId, SubscriptionId};
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, half_away};
 use crate::quantity::Units;
 
 /// What ran until a change, and what of its price is left to credit.
@@ -19,6 +22,8 @@ pub(crate) struct Replaced {
     pub(crate) item: ContractItem,
     /// What a whole period of it is worth: less than its price where part of that was given back already.
     pub(crate) worth: i64,
+    /// What is left of the tax that was charged for it, and its rate; none if none was.
+    pub(crate) tax: Option<LineTax>,
 }
 
 /// The lines of an invoice to be issued.
@@ -33,6 +38,8 @@ pub(crate) struct Bill {
     /// What it is for.
     pub(crate) lines: Vec<InvoiceLine>,
     number: u32,
+    /// The tax on what it charges.
+    tax: Option<TaxRate>,
     /// When its periods begin and end.
     pub(crate) schedule: Schedule,
 }
@@ -45,21 +52,28 @@ pub(crate) fn whole_period(schedule: &Schedule, instant: Timestamp) -> Option<Pe
 }
 
 impl Bill {
-    /// An empty one.
-    pub(crate) fn new(
-        subscription: &SubscriptionId,
-        number: u32,
-        currency: Option<Currency>,
-        schedule: Schedule,
-    ) -> Self {
+    /// An empty one: the next of a contract.
+    pub(crate) fn next_of(subscription: &SubscriptionId, contract: &mut Contract) -> Self {
+        contract.invoices += 1;
         Self {
             subscription: subscription.clone(),
-            invoice: InvoiceId(format!("in_{subscription}_{number}")),
-            currency,
+            invoice: InvoiceId(format!("in_{subscription}_{}", contract.invoices)),
+            currency: contract.currency,
             lines: Vec::new(),
-            number,
-            schedule,
+            number: contract.invoices,
+            tax: contract.tax,
+            schedule: contract.schedule,
         }
+    }
+
+    /// The tax of its lines.
+    pub(crate) fn tax(&self) -> i64 {
+        self.lines.iter().map(InvoiceLine::tax).sum()
+    }
+
+    /// Its lines with their tax: what it asks for, negative where unused time is worth more.
+    pub(crate) fn gross(&self) -> i64 {
+        self.lines.iter().map(InvoiceLine::gross).sum()
     }
 
     /// What becomes of an item's credits that are left at the end of their period: by its plan's rule, in a series of the
@@ -92,7 +106,14 @@ impl Bill {
     }
 
     /// A charge, with the lot it gives; the item remembers both.
-    fn charge(&mut self, id: String, item: &mut ContractItem, amount: i64, units: Units, service: Period) {
+    fn charge(
+        &mut self,
+        id: String,
+        item: &mut ContractItem,
+        amount: i64,
+        units: Units,
+        service: Period,
+    ) -> &mut InvoiceLine {
         item.grant = units.is_positive().then(|| {
             GrantId(format!(
                 "grant_{}_{}_{}",
@@ -103,6 +124,7 @@ impl Bill {
             invoice: self.invoice.clone(),
             line: id.clone(),
         });
+        let (amount, tax) = taxed(amount, self.tax);
         let cost = self.currency.and_then(|currency| {
             let minor = item.credits_share(amount, currency);
             (minor > 0).then(|| Money::new(minor, currency))
@@ -122,8 +144,18 @@ impl Bill {
             scope: item.terms.scope.clone(),
             rollover: self.rollover(item, service.end),
         });
-        self.line(id, item, amount, service).credits = lot.map(Box::new);
+        let line = self.line(id, item, amount, service);
+        line.credits = lot.map(Box::new);
+        line.tax = tax;
+        line
     }
+}
+
+/// An amount in the price's terms, without its tax, and that tax.
+fn taxed(amount: i64, rate: Option<TaxRate>) -> (i64, Option<LineTax>) {
+    let Some(rate) = rate else { return (amount, None) };
+    let (amount, tax) = rate.split(amount);
+    (amount, Some(LineTax { rate, amount: tax }))
 }
 
 /// A whole period of every item.
@@ -131,10 +163,12 @@ pub(crate) fn period_bill(mut bill: Bill, items: &mut [ContractItem], period: Pe
     for item in items {
         let (id, amount, units) = (
             format!("{}:{}", bill.invoice, item.item),
-            item.amount,
-            item.credits,
+            item.charged(),
+            item.given(),
         );
-        bill.charge(id, item, amount, units, period);
+        bill.charge(id, item, amount, units, period)
+            .discount
+            .clone_from(&item.discount);
     }
     bill
 }
@@ -172,7 +206,7 @@ pub(crate) fn proration_bill(
     }
     let whole: Vec<i64> = pairs
         .iter()
-        .flat_map(|(was, is)| [was.map(|was| -old[was].worth), is.map(|is| new[is].amount)])
+        .flat_map(|(was, is)| [was.map(|was| -old[was].worth), is.map(|is| new[is].charged())])
         .flatten()
         .collect();
     let prorated = prorate(&whole, rest, length, residual);
@@ -180,12 +214,17 @@ pub(crate) fn proration_bill(
     let mut next = || amounts.next().expect("an amount for every line");
     for (was, is) in pairs {
         if let Some(was) = was {
-            credit_unused(&mut bill, &old[was].item, next(), service, (rest, length));
+            credit_unused(&mut bill, &old[was], next(), service, (rest, length));
         }
         if let Some(is) = is {
             let (id, amount) = (format!("{}:{}:rest", bill.invoice, new[is].item), next());
-            let units = share(new[is].credits, rest, length);
-            bill.charge(id, &mut new[is], amount, units, service);
+            let units = share(new[is].given(), rest, length);
+            let discount = new[is].discount.clone();
+            bill.charge(id, &mut new[is], amount, units, service).discount =
+                discount.map(|discount| Discount {
+                    amount: off_rest(discount.amount, rest, length),
+                    ..discount
+                });
         }
     }
     for line in &mut bill.lines {
@@ -208,17 +247,31 @@ pub(crate) fn replacement_bill(
     period_bill(bill, new, begun)
 }
 
+/// What a discount takes off the rest of a period.
+fn off_rest(discount: i64, rest: i64, length: i64) -> i64 {
+    let part = half_away(i128::from(discount) * i128::from(rest), i128::from(length));
+    i64::try_from(part).expect("a part of an i64 discount is an i64")
+}
+
 fn credit_unused(
     bill: &mut Bill,
-    item: &ContractItem,
+    Replaced { item, tax, .. }: &Replaced,
     amount: i64,
     service: Period,
     (rest, length): (i64, i64),
 ) {
-    let units = share(item.credits, rest, length);
+    let (amount, tax) = match *tax {
+        None => (amount, None),
+        Some(LineTax { rate, amount: left }) => {
+            let (amount, tax) = rate.split_within(amount, left);
+            (amount, Some(LineTax { rate, amount: tax }))
+        }
+    };
+    let units = share(item.given(), rest, length);
     let revokes = item.grant.clone().filter(|_| units.is_positive());
     let id = format!("{}:{}:unused", bill.invoice, item.item);
     let line = bill.line(id, item, amount, service);
     line.revokes = revokes.map(|grant| LineClawback { grant, units });
+    line.tax = tax;
     line.unused_of.clone_from(&item.billed);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::tax::TaxRate;
 use super::terms::ItemOrder;
 use crate::Timestamp;
+use crate::catalog::Coupon;
 use crate::identity::{InvoiceId, SubscriptionId};
 use crate::money::Money;
 use crate::trials::TrialTerms;
-
-use super::invoice_event::LineRelief;
 
 /// When a change or a cancellation holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,29 @@ pub enum SubscriptionCommand {
     },
     /// Let it go on after a pause.
     Resume(SubscriptionId),
+    /// Assign a unit of one of its items.
+    AssignSeat(AssignSeat),
+    /// Take it back.
+    ReleaseSeat {
+        /// Of which subscription.
+        subscription: SubscriptionId,
+        /// Whom it is assigned to.
+        seat: String,
+    },
+    /// Discount the periods to come by a coupon, in place of any other; none: by none.
+    Redeem {
+        /// Which.
+        subscription: SubscriptionId,
+        /// The coupon, as the catalog has it.
+        coupon: Option<Coupon>,
+    },
+    /// Tax what is billed from now on at a rate; none: not.
+    SetTax {
+        /// Which.
+        subscription: SubscriptionId,
+        /// The rate.
+        tax: Option<TaxRate>,
+    },
     /// Say whether there is something to collect its payments from.
     SetPaymentMethod {
         /// Which.
@@ -63,10 +86,14 @@ impl SubscriptionCommand {
         match self {
             Self::Start(command) => &command.subscription,
             Self::Change(command) => &command.subscription,
+            Self::AssignSeat(command) => &command.subscription,
             Self::Uncancel(subscription)
             | Self::Resume(subscription)
             | Self::Cancel { subscription, .. }
             | Self::Pause { subscription, .. }
+            | Self::ReleaseSeat { subscription, .. }
+            | Self::Redeem { subscription, .. }
+            | Self::SetTax { subscription, .. }
             | Self::SetPaymentMethod { subscription, .. } => subscription,
         }
     }
@@ -83,6 +110,10 @@ pub struct StartSubscription {
     pub trial: Option<TrialOrder>,
     /// Whether there is something to collect its payments from.
     pub card_on_file: bool,
+    /// What discounts its periods, from the first.
+    pub coupon: Option<Coupon>,
+    /// The tax on what it bills.
+    pub tax: Option<TaxRate>,
 }
 
 /// A trial to begin with.
@@ -94,6 +125,17 @@ pub struct TrialOrder {
     pub fingerprints: BTreeSet<String>,
     /// Why it is given although the account had one.
     pub override_reason: Option<String>,
+}
+
+/// Assign a unit of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignSeat {
+    /// Of which subscription.
+    pub subscription: SubscriptionId,
+    /// Of which item; the only one there is if none.
+    pub item: Option<String>,
+    /// To whom: an id of the caller's.
+    pub seat: String,
 }
 
 /// Let other items run.
@@ -151,12 +193,21 @@ pub struct CreditInvoice {
     pub invoice: InvoiceId,
     /// The new credit note.
     pub credit_note: String,
-    /// How much of it; all that was not credited yet if neither this nor lines.
+    /// How much of it, tax included; all that was not credited yet if neither this nor lines.
     pub amount: Option<Money>,
     /// From which lines; in proportion to what is left of them if none.
-    pub lines: Vec<LineRelief>,
+    pub lines: Vec<CreditedLine>,
     /// Where what was paid already goes.
     pub to: CreditTo,
+}
+
+/// So much of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditedLine {
+    /// The line.
+    pub line: String,
+    /// Minor units of the invoice's currency, tax included.
+    pub amount: i64,
 }
 
 /// Where the credited part of a paid invoice goes. What is still owed is lowered first.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::discount::Discounts;
+use super::tax::TaxRate;
 use super::terms::ContractItem;
 use crate::Timestamp;
 use crate::calendar::{Period, Schedule};
@@ -37,6 +39,12 @@ pub struct Contract {
     /// Its invoices whose payment failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collecting: Vec<Collecting>,
+    /// The tax on what it bills from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<TaxRate>,
+    /// Its coupons.
+    #[serde(default, skip_serializing_if = "Discounts::is_none")]
+    pub discounts: Discounts,
     /// What was before the last change, as long as that change waits for its payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo>>,
@@ -112,4 +120,7 @@ pub struct Undo {
     /// The residual of that period.
     #[serde(default)]
     pub residual: i64,
+    /// Its discount.
+    #[serde(default, skip_serializing_if = "Discounts::is_none")]
+    pub discounts: Discounts,
 }

@@ -40,6 +40,10 @@ event_family! {
         SubscriptionEnded(SubscriptionChanged) = "SubscriptionEnded" v 1,
         /// Something else about it changed.
         SubscriptionUpdated(SubscriptionChanged) = "SubscriptionUpdated" v 1,
+        /// A unit of one of its items was assigned to somebody.
+        SeatAssigned(SeatChanged) = "SeatAssigned" v 1,
+        /// It is free again.
+        SeatReleased(SeatChanged) = "SeatReleased" v 1,
         /// It turned out to belong to another account.
         SubscriptionReassigned(SubscriptionReassigned) = "SubscriptionReassigned" v 1,
     }
@@ -155,6 +159,17 @@ pub struct SubscriptionChanged {
     pub subscription: SubscriptionId,
     /// The whole state.
     pub state: SubscriptionState,
+}
+
+/// A seat of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatChanged {
+    /// Whose.
+    pub subscription: SubscriptionId,
+    /// The item it is one of.
+    pub item: String,
+    /// The caller's id of whom it is assigned to.
+    pub seat: String,
 }
 
 /// A subscription left this account.

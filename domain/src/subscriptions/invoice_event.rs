@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::discount::Discount;
+use super::tax::LineTax;
 use crate::Timestamp;
 use crate::calendar::Period;
 use crate::credits::CreditsGranted;
 use crate::event_family::event_family;
 use crate::identity::{GrantId, InvoiceId, SubscriptionId};
-use crate::money::Money;
+use crate::money::{Money, released};
 use crate::quantity::Units;
 
 event_family! {
@@ -52,6 +54,12 @@ pub struct InvoiceLine {
     /// What it takes back from the lot that the unused time had given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revokes: Option<LineClawback>,
+    /// What a coupon took off, so that `amount` is what is left of the price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
+    /// Its tax, beside `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<LineTax>,
     /// The line that billed the time this one credits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_of: Option<BilledLine>,
@@ -79,8 +87,20 @@ impl InvoiceLine {
             of: None,
             credits: None,
             revokes: None,
+            discount: None,
+            tax: None,
             unused_of: None,
         }
+    }
+
+    /// Its tax.
+    pub(crate) fn tax(&self) -> i64 {
+        self.tax.map_or(0, |tax| tax.amount)
+    }
+
+    /// With its tax.
+    pub(crate) fn gross(&self) -> i64 {
+        self.amount + self.tax()
     }
 
     /// The lots it gives or takes from.
@@ -172,10 +192,42 @@ pub struct InvoicePaid {
 /// What is taken back from one invoice line's deferred revenue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineRelief {
-    /// Stripe's line id.
+    /// The line's id.
     pub line: String,
-    /// How much, minor units.
+    /// How much, without tax: minor units.
     pub amount: i64,
+    /// The tax in addition to it, where lines have a tax of their own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax: i64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_zero(minor: &i64) -> bool {
+    *minor == 0
+}
+
+impl LineRelief {
+    /// With its tax.
+    pub(crate) fn gross(&self) -> i64 {
+        self.amount + self.tax
+    }
+
+    /// So much of it, tax included; not more than it has.
+    pub(crate) fn part(&self, gross: i64) -> Self {
+        let tax = if gross == 0 {
+            0
+        } else {
+            released(self.tax, gross, self.gross())
+        };
+        Self {
+            line: self.line.clone(),
+            amount: gross - tax,
+            tax,
+        }
+    }
 }
 
 /// An invoice that will not be paid (`inv-void:<invoice>`, `inv-write-off:<invoice>`).

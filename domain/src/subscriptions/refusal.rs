@@ -73,6 +73,56 @@ pub enum SubscriptionRefusal {
     /// The quantity is zero, or its price or credits can't be counted.
     #[error("the quantity must be positive, and its price and credits within what can be counted")]
     QuantityOutOfRange,
+    /// Every unit of the item is assigned.
+    #[error("all {quantity} of {item} are assigned: release one, or change the quantity")]
+    SeatsExhausted {
+        /// Which item.
+        item: String,
+        /// How many there are.
+        quantity: u32,
+        /// How many are assigned.
+        assigned: usize,
+    },
+    /// More units of the item are assigned than there would be.
+    #[error(
+        "{assigned} of {item} are assigned, {quantity} would be left: release some, or change it at the period's end"
+    )]
+    SeatsInUse {
+        /// Which item.
+        item: String,
+        /// How many there would be.
+        quantity: u32,
+        /// How many are assigned.
+        assigned: usize,
+    },
+    /// The id has a seat of another item.
+    #[error("{seat} has a seat of {item}")]
+    SeatAssigned {
+        /// Whose.
+        seat: String,
+        /// Of which item.
+        item: String,
+    },
+    /// The id has no seat.
+    #[error("{seat} has no seat")]
+    SeatNotFound {
+        /// Whose.
+        seat: String,
+    },
+    /// It must be said which item, or there is none of that name.
+    #[error("say which item: {}", items.join(", "))]
+    ItemNotFound {
+        /// Those there are.
+        items: Vec<String>,
+    },
+    /// The coupon can't be redeemed any more.
+    #[error("coupon {coupon} could be redeemed until {redeem_by}")]
+    CouponExpired {
+        /// Which.
+        coupon: String,
+        /// Until when it could.
+        redeem_by: Timestamp,
+    },
     /// A period must end in the calendar, within 292 years.
     #[error("a period must end in the calendar, within 292 years")]
     PeriodOutOfRange,
@@ -158,6 +208,12 @@ impl SubscriptionRefusal {
             Self::IntervalsDiffer => "intervals_differ",
             Self::CurrencyMismatch { .. } => "currency_mismatch",
             Self::QuantityOutOfRange => "quantity_out_of_range",
+            Self::SeatsExhausted { .. } => "seats_exhausted",
+            Self::SeatsInUse { .. } => "seats_in_use",
+            Self::SeatAssigned { .. } => "seat_assigned",
+            Self::SeatNotFound { .. } => "seat_not_found",
+            Self::ItemNotFound { .. } => "subscription_item_not_found",
+            Self::CouponExpired { .. } => "coupon_expired",
             Self::PeriodOutOfRange => "period_out_of_range",
             Self::TrialNotOffered { .. } => "trial_not_offered",
             Self::TrialUsed { .. } => "trial_used",

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use super::discount::Discount;
 use super::invoice_event::BilledLine;
 use super::refusal::SubscriptionRefusal;
 use crate::calendar::Interval;
@@ -96,9 +97,12 @@ pub struct ContractItem {
     pub item: String,
     /// How many.
     pub quantity: u32,
-    /// What a whole period costs: minor units of the subscription's currency.
+    /// What a whole period costs, without discount: minor units of the subscription's currency.
     pub amount: i64,
-    /// What a whole period gives.
+    /// What is taken off that in the current period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
+    /// What a whole period gives, where it costs something or gives it for nothing.
     pub credits: Units,
     /// The lot that the current period of it gives, or will once it is paid; none if it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,12 +136,12 @@ impl ContractItem {
             .map(Units::from_micros)
             .filter(|units| (Units::ZERO..=Units::MAX).contains(units))
             .ok_or(SubscriptionRefusal::QuantityOutOfRange)?;
-        let gives = amount > 0 || order.terms.grants_on_zero_amount;
         Ok(Self {
             item: order.item.clone(),
             quantity: order.quantity,
             amount,
-            credits: if gives { credits } else { Units::ZERO },
+            discount: None,
+            credits,
             grant: None,
             billed: None,
             terms: order.terms.clone(),
@@ -149,8 +153,23 @@ impl ContractItem {
         self.item == other.item && self.quantity == other.quantity && self.terms == other.terms
     }
 
-    /// It goes on in the period it was billed for, with what that gave.
+    /// What a whole period of the current kind is charged: the price less the discount.
+    pub fn charged(&self) -> i64 {
+        self.amount - self.discount.as_ref().map_or(0, |discount| discount.amount)
+    }
+
+    /// What a whole period of the current kind gives.
+    pub(crate) fn given(&self) -> Units {
+        if self.charged() > 0 || self.terms.grants_on_zero_amount {
+            self.credits
+        } else {
+            Units::ZERO
+        }
+    }
+
+    /// It goes on in the period it was billed for, at that price and with what that gave.
     pub(crate) fn runs_on(&mut self, was: &Self) {
+        self.discount.clone_from(&was.discount);
         self.grant.clone_from(&was.grant);
         self.billed.clone_from(&was.billed);
     }

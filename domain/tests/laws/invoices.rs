@@ -1,10 +1,11 @@
 //! What customers owe and are owed, told by the account and by the books.
 
 use proptest::prelude::*;
+use tallybook_domain::account::{Account, AccountCommand, Fact};
 use tallybook_domain::money::Currency;
 use tallybook_domain::postings::LedgerAccount;
 use tallybook_domain::strategies::{Act, Play, billing, steps};
-use tallybook_domain::subscriptions::InvoiceStatus;
+use tallybook_domain::subscriptions::{InvoiceIssued, InvoiceStatus, InvoicesEvent};
 
 fn sum(play: &Play, account: LedgerAccount, key: Option<&str>) -> Result<i128, TestCaseError> {
     let books = play
@@ -45,4 +46,63 @@ proptest! {
             prop_assert_eq!(sum(&play, LedgerAccount::CustomerBalance, None)?, -i128::from(balance));
         }
     }
+
+    /// Whatever a subscription is asked: what the preview says is charged at once is charged, and the invoice it says follows
+    /// is the one the clock issues then.
+    #[test]
+    fn a_preview_is_what_is_then_charged_and_issued(
+        steps in steps(billing().prop_map(Act::Billing), 1..50)
+    ) {
+        let mut play = Play::open("acct_1");
+        for step in &steps {
+            let (at, command) = play.next(step);
+            let AccountCommand::Subscription(asked) = &command else {
+                let _ = play.judge(&command, at);
+                continue;
+            };
+            let preview = play.account().preview(asked.as_ref().clone(), at);
+            let known = play.account().at(at).invoices().len();
+            let Ok(preview) = preview else {
+                prop_assert!(play.judge(&command, at).is_err());
+                continue;
+            };
+            prop_assert!(play.judge(&command, at).is_ok());
+            let invoices = play.account().invoices();
+            prop_assert_eq!(invoices.len() - known, preview.invoices.len());
+            for promised in &preview.invoices {
+                prop_assert_eq!(issued(play.account(), promised), Some(promised.clone()));
+            }
+            if let Some((then, promised)) = &preview.next_invoice {
+                prop_assert_eq!(issued(&play.account().at(*then), promised), Some(promised.clone()));
+            }
+        }
+    }
+
+    /// No seat is assigned of units that are not there, whatever changes.
+    #[test]
+    fn there_are_at_least_as_many_units_as_are_assigned(steps in steps(billing().prop_map(Act::Billing), 1..60)) {
+        let mut play = Play::open("acct_1");
+        for step in &steps {
+            let (at, command) = play.next(step);
+            let _ = play.judge(&command, at);
+            for (id, state) in play.account().subscriptions() {
+                let seats = play.account().seats(id);
+                for seat in seats.iter() {
+                    let item = state.items.iter().find(|item| item.item == seat.item);
+                    let quantity = item.map_or(0, |item| item.quantity);
+                    let assigned = i64::try_from(seats.assigned(&seat.item)).expect("few");
+                    prop_assert!(assigned <= quantity, "{assigned} of {quantity}");
+                }
+            }
+        }
+    }
+}
+
+fn issued(account: &Account, like: &InvoiceIssued) -> Option<InvoiceIssued> {
+    let groups = account.groups().values().flat_map(|group| group.facts.values());
+    let mut issued = groups.filter_map(|dated| match &dated.fact {
+        Fact::Invoices(InvoicesEvent::InvoiceIssued(issued)) => Some(issued),
+        _ => None,
+    });
+    issued.find(|issued| issued.invoice == like.invoice).cloned()
 }

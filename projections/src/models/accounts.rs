@@ -124,6 +124,8 @@ impl<'a> Changes<'a> {
     fn note_subscription(&mut self, record: AccountRecord<'a>, event: &'a SubscriptionsEvent) {
         use SubscriptionsEvent as E;
         let (id, state) = match event {
+            // Who has a seat is no part of a subscription's row.
+            E::SeatAssigned(_) | E::SeatReleased(_) => return,
             E::SubscriptionReassigned(e) => (e.subscription.as_str(), None),
             E::SubscriptionStarted(e)
             | E::SubscriptionRenewed(e)

@@ -33,5 +33,6 @@ fn relief(line: &InvoiceLine, amount: i64) -> LineRelief {
     LineRelief {
         line: line.line.clone(),
         amount,
+        tax: 0,
     }
 }

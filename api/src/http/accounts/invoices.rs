@@ -10,7 +10,7 @@ use tallybook_domain::account::{Account, AccountCommand};
 use tallybook_domain::identity::{GroupId, InvoiceId};
 use tallybook_domain::money::Money;
 use tallybook_domain::subscriptions::{
-    CreditInvoice, CreditTo, InvoiceCommand, LineRelief, PayInvoice, view,
+    CreditInvoice, CreditTo, CreditedLine, InvoiceCommand, PayInvoice, view,
 };
 
 use super::subscriptions::NothingMore;
@@ -52,19 +52,20 @@ struct PayRequest {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CreditRequest {
-    /// How much of it; all that is left if neither this nor lines.
+    /// How much of it, tax included; all that is left if neither this nor lines.
     #[serde(default)]
     amount: Option<MoneyBody>,
     #[serde(default)]
-    lines: Vec<CreditedLine>,
+    lines: Vec<LineRequest>,
     #[serde(default)]
     to: CreditedTo,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CreditedLine {
+struct LineRequest {
     line: Text,
+    /// Tax included.
     amount: MoneyBody,
 }
 
@@ -187,7 +188,7 @@ async fn credit(
         let detail = "a credit note is in its invoice's currency";
         return Err(Problem::invalid_field("amount.currency", detail));
     }
-    let lines = request.lines.iter().map(|line| LineRelief {
+    let lines = request.lines.iter().map(|line| CreditedLine {
         line: line.line.0.clone(),
         amount: line.amount.0.minor,
     });

@@ -17,6 +17,7 @@ pub(super) mod policy;
 mod profile;
 mod purchases;
 mod reversals;
+mod seats;
 mod show;
 mod statement;
 mod subscriptions;
@@ -37,6 +38,7 @@ pub(super) fn router() -> Router<AppState> {
     Router::new()
         .merge(invoices::router())
         .merge(subscriptions::router())
+        .merge(seats::router())
         .merge(trials::router())
         .route("/accounts", get(list::list).post(open::open))
         .route("/accounts/{account}", get(show::show))

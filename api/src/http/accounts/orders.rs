@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
-use tallybook_domain::catalog::{Catalog, Plan};
+use tallybook_domain::catalog::{Catalog, Coupon, Plan};
 use tallybook_domain::identity::{SubscriptionId, TenantId};
 use tallybook_domain::subscriptions::{ContractItem, ItemOrder, ItemTerms};
 
@@ -131,6 +131,14 @@ fn order(
 pub(super) fn plan_of<'a>(catalog: &'a Catalog, plan: &str, at: Timestamp) -> Result<&'a Plan, Problem> {
     catalog.plan(plan, at).ok_or_else(|| {
         Problem::not_found("plan_not_found", format!("the catalog has no plan {plan} now")).with("plan", plan)
+    })
+}
+
+/// A coupon's terms in force.
+pub(super) fn coupon_of(catalog: &Catalog, coupon: &str, at: Timestamp) -> Result<Coupon, Problem> {
+    catalog.coupon(coupon, at).cloned().ok_or_else(|| {
+        let detail = format!("the catalog has no coupon {coupon} now");
+        Problem::not_found("coupon_not_found", detail).with("coupon", coupon)
     })
 }
 

@@ -15,17 +15,17 @@ use tallybook_domain::subscriptions::{
 };
 use tallybook_journal::{ExecuteError, Executed};
 
-use super::orders::{self, OrderRequest};
+use super::orders::{self, OrderRequest, coupon_of};
 use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, Writing};
 use crate::http::now::Now;
 use crate::http::page::{Page, PageRequest};
-use crate::http::plan_answers::{BillBody, InvoiceBody, SubscriptionBody};
+use crate::http::plan_answers::{BillBody, InvoiceBody, SubscriptionBody, TaxBody};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
 use crate::http::request::{Body, OptionalBody, Parameters, PathIds};
-use crate::http::wire::{CallerId, Instant};
+use crate::http::wire::{CallerId, Instant, Patched};
 use crate::http::write::{Write, answer};
 
 /// How often a change is put together anew because the account moved on between its look and its judgement.
@@ -56,6 +56,12 @@ struct StartRequest {
     items: Option<Vec<orders::ItemRequest>>,
     #[serde(default)]
     card_on_file: bool,
+    /// What discounts its periods, from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coupon: Option<CallerId>,
+    /// The tax on what it bills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tax: Option<TaxBody>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +78,12 @@ struct ChangeRequest {
     /// Whether there is something to collect payments from: a change of its own.
     #[serde(default)]
     card_on_file: Option<bool>,
+    /// What discounts the periods to come, null for nothing: a change of its own.
+    #[serde(default, skip_serializing_if = "Patched::is_kept")]
+    coupon: Patched<CallerId>,
+    /// The tax on what is billed from now on, null for none: a change of its own.
+    #[serde(default, skip_serializing_if = "Patched::is_kept")]
+    tax: Patched<TaxBody>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -169,12 +181,15 @@ async fn start(
         quantity: request.quantity,
         items: request.items.clone(),
     };
-    let items = order.first(&orders::catalog(&state, tenant).await?, now)?;
+    let catalog = orders::catalog(&state, tenant).await?;
+    let coupon = request.coupon.as_ref();
     let command = SubscriptionCommand::Start(StartSubscription {
         subscription: id.clone(),
-        items,
+        items: order.first(&catalog, now)?,
         trial: None,
         card_on_file: request.card_on_file,
+        coupon: coupon.map(|id| coupon_of(&catalog, &id.0, now)).transpose()?,
+        tax: request.tax.map(Into::into),
     });
     let executed = state
         .journal
@@ -203,27 +218,36 @@ impl ChangeRequest {
             quantity: self.quantity,
             items: self.items.clone(),
         };
-        match self.card_on_file {
-            Some(on_file) if order.is_empty() => Ok(SubscriptionCommand::SetPaymentMethod {
-                subscription,
-                on_file,
-            }),
-            Some(_) => Err(Problem::invalid_field(
-                "card_on_file",
-                "change what runs and the payment method one after the other",
-            )),
-            None if order.is_empty() => Err(Problem::invalid_field(
-                "plan",
-                "say plan, quantity, items or card_on_file",
-            )),
-            None => {
-                let catalog = orders::catalog(state, write_tenant).await?;
+        let catalog = orders::catalog(state, write_tenant).await?;
+        match (order.is_empty(), self.card_on_file, &self.coupon, &self.tax) {
+            (false, None, Patched::Kept, Patched::Kept) => {
                 Ok(SubscriptionCommand::Change(ChangeSubscription {
                     items: order.instead(account, &subscription, &catalog, now)?,
                     subscription,
                     when: self.when.into(),
                 }))
             }
+            (true, Some(on_file), Patched::Kept, Patched::Kept) => {
+                Ok(SubscriptionCommand::SetPaymentMethod {
+                    subscription,
+                    on_file,
+                })
+            }
+            (true, None, coupon, Patched::Kept) if !coupon.is_kept() => {
+                let coupon = coupon.value().map(|id| coupon_of(&catalog, &id.0, now));
+                Ok(SubscriptionCommand::Redeem {
+                    subscription,
+                    coupon: coupon.transpose()?,
+                })
+            }
+            (true, None, Patched::Kept, tax) if !tax.is_kept() => Ok(SubscriptionCommand::SetTax {
+                subscription,
+                tax: tax.value().copied().map(Into::into),
+            }),
+            _ => Err(Problem::invalid_field(
+                "plan",
+                "say what is to run (plan, quantity or items), or card_on_file, or coupon, or tax: one of them",
+            )),
         }
     }
 }

@@ -22,12 +22,12 @@ use tallybook_domain::subscriptions::{StartSubscription, SubscriptionCommand, Tr
 use tallybook_domain::trials::{TrialCommand, TrialExtension, TrialTerms};
 use tallybook_journal::{ExecuteError, Executed, Unit};
 
-use super::orders::{self, OrderRequest, plan_of};
+use super::orders::{self, OrderRequest, coupon_of, plan_of};
 use super::stream;
 use super::subscriptions::{CancelRequest, NothingMore};
 use crate::AppState;
 use crate::http::caller::Writing;
-use crate::http::plan_answers::{SubscriptionBody, TrialBody};
+use crate::http::plan_answers::{SubscriptionBody, TaxBody, TrialBody};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, OptionalBody, PathIds};
 use crate::http::wire::{CallerId, Instant, Text};
@@ -67,6 +67,12 @@ struct TrialRequest {
     override_reason: Option<Text>,
     #[serde(default)]
     card_on_file: bool,
+    /// What discounts the periods that follow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coupon: Option<CallerId>,
+    /// The tax on the periods that follow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tax: Option<TaxBody>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,6 +132,7 @@ impl TrialRequest {
             Problem::invalid_field("plan", format!("plan {} has no trial", plan.id))
                 .with("plan", plan.id.clone())
         })?;
+        let coupon = self.coupon.as_ref();
         let command = SubscriptionCommand::Start(StartSubscription {
             subscription,
             items: order.first(catalog, now)?,
@@ -135,6 +142,8 @@ impl TrialRequest {
                 override_reason: self.override_reason.as_ref().map(|reason| reason.0.clone()),
             }),
             card_on_file: self.card_on_file,
+            coupon: coupon.map(|id| coupon_of(catalog, &id.0, now)).transpose()?,
+            tax: self.tax.map(Into::into),
         });
         Ok(AccountCommand::Subscription(Box::new(command)))
     }

@@ -10,9 +10,10 @@ use crate::http::wire::{Instant, MoneyBody};
 /// The status a refusal has.
 pub(super) fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotFound(_) | Refusal::TrialNotFound(_) | Refusal::InvoiceNotFound(_) => {
-            StatusCode::NOT_FOUND
-        }
+        Refusal::NotFound(_)
+        | Refusal::TrialNotFound(_)
+        | Refusal::InvoiceNotFound(_)
+        | Refusal::SeatNotFound { .. } => StatusCode::NOT_FOUND,
         Refusal::PaymentRequired { .. } | Refusal::PaymentMethodRequired => StatusCode::PAYMENT_REQUIRED,
         Refusal::ManagedByStripe { .. }
         | Refusal::Exists(_)
@@ -20,6 +21,10 @@ pub(super) fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::WrongStatus { .. }
         | Refusal::NotPaused(_)
         | Refusal::NotCancelling(_)
+        | Refusal::SeatsExhausted { .. }
+        | Refusal::SeatsInUse { .. }
+        | Refusal::SeatAssigned { .. }
+        | Refusal::CouponExpired { .. }
         | Refusal::CurrencyMismatch { .. }
         | Refusal::TrialUsed { .. }
         | Refusal::TrialEnded { .. }
@@ -30,6 +35,7 @@ pub(super) fn status_of(refusal: &Refusal) -> StatusCode {
         Refusal::PauseEndInvalid
         | Refusal::NoItems
         | Refusal::ItemTwice(_)
+        | Refusal::ItemNotFound { .. }
         | Refusal::IntervalsDiffer
         | Refusal::QuantityOutOfRange
         | Refusal::PeriodOutOfRange
@@ -65,6 +71,25 @@ pub(super) fn explain(problem: Problem, refusal: Refusal) -> Problem {
         Refusal::CurrencyMismatch { expected, found } => problem
             .with("expected", json(expected))
             .with("found", json(found)),
+        Refusal::SeatsExhausted {
+            item,
+            quantity,
+            assigned,
+        }
+        | Refusal::SeatsInUse {
+            item,
+            quantity,
+            assigned,
+        } => problem
+            .with("item", item)
+            .with("quantity", quantity)
+            .with("assigned", assigned),
+        Refusal::SeatAssigned { seat, item } => problem.with("seat", seat).with("item", item),
+        Refusal::SeatNotFound { seat } => problem.with("seat", seat),
+        Refusal::ItemNotFound { items } => field(problem, "item").with("items", items),
+        Refusal::CouponExpired { coupon, redeem_by } => problem
+            .with("coupon", coupon)
+            .with("redeem_by", json(Instant(redeem_by))),
         Refusal::QuantityOutOfRange => field(problem, "quantity"),
         Refusal::PeriodOutOfRange => field(problem, "interval"),
         Refusal::TrialNotOffered { plan } => problem.with("plan", plan),

@@ -60,6 +60,8 @@ fn year(amount: i64) -> InvoicesEvent {
             of: None,
             credits: None,
             revokes: None,
+            discount: None,
+            tax: None,
             unused_of: None,
         }],
         subscription: None,
@@ -77,6 +79,7 @@ fn relief(amount: i64) -> InvoiceRelief {
         lines: vec![LineRelief {
             line: "il_1".to_owned(),
             amount,
+            tax: 0,
         }],
     }
 }

@@ -62,6 +62,8 @@ pub(super) fn start(items: Vec<ItemOrder>) -> AccountCommand {
         items,
         trial: None,
         card_on_file: true,
+        coupon: None,
+        tax: None,
     }))
 }
 

@@ -38,6 +38,8 @@ fn start_trial(id: &str, item: ItemTerms, terms: TrialTerms, reason: Option<&str
             override_reason: reason.map(ToOwned::to_owned),
         }),
         card_on_file: true,
+        coupon: None,
+        tax: None,
     }))
 }
 
@@ -147,6 +149,8 @@ fn a_trial_that_needs_a_card_starts_only_with_one() {
                 override_reason: None,
             }),
             card_on_file,
+            coupon: None,
+            tax: None,
         }))
     };
     assert_eq!(
