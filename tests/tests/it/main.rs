@@ -3,6 +3,7 @@
 
 mod backup;
 mod books;
+mod clock_races;
 mod credit_races;
 mod embedded;
 mod importing;
@@ -11,6 +12,7 @@ mod kill;
 mod ledger;
 mod plan_races;
 mod replaying;
+mod seat_races;
 mod stripe_purchases;
 mod success_page;
 mod tampering;
