@@ -47,7 +47,7 @@ struct CheckBody {
     /// What it would take.
     credits: String,
     unit: String,
-    /// What may be spent.
+    /// What may be spent on the feature.
     available: String,
     limit: Option<String>,
     used: Option<String>,
@@ -110,7 +110,7 @@ fn body(account: &AccountId, command: DebitCredits, check: &Check) -> CheckBody 
         quantity: credits(command.quantity.unwrap_or_default()),
         credits: credits(command.units),
         unit: command.unit.to_string(),
-        available: credits(check.balance.spendable()),
+        available: credits(check.spendable),
         limit: limit.map(credits),
         used: limit.and(sum(|it| Some(it.used))).map(credits),
         remaining: sum(|it| it.remaining().map(|left| left.max(Units::ZERO))).map(credits),

@@ -5,8 +5,8 @@ use super::refusal::AccountRefusal;
 use super::state::Account;
 use crate::Timestamp;
 use crate::aggregate::Aggregate;
-use crate::credits::Balance;
 use crate::entitlements::{self, Allowance};
+use crate::quantity::Units;
 use crate::trials::TrialStatus;
 
 /// What a use would meet.
@@ -16,8 +16,9 @@ pub struct Check {
     pub refusal: Option<AccountRefusal>,
     /// What the account's active plans allow of the feature, the one that resets first first.
     pub allowances: Vec<Allowance>,
-    /// Its credits of the kind it would use.
-    pub balance: Balance,
+    /// What it could take of the kind it would use: what lots that its feature may spend have available, less what is
+    /// owed. Beyond it only an overdraft goes.
+    pub spendable: Units,
     /// When the trial that runs ends.
     pub trial_ends_at: Option<Timestamp>,
 }
@@ -35,7 +36,7 @@ impl Account {
         Check {
             refusal,
             allowances: allowances.unwrap_or_default(),
-            balance: now.credits().balance(&command.unit, at),
+            spendable: now.credits().spendable(&command.unit, feature, at),
             trial_ends_at: running.map(|trial| trial.ends_at).max(),
         }
     }

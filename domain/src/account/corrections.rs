@@ -74,7 +74,7 @@ pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Re
         });
     }
     let forgiven = original.forgiven(credits.reversed(&original.debit), units);
-    let owed = credits.debt(&original.unit);
+    let owed = credits.debt_for(&original.unit, original.feature.as_deref());
     if forgiven > owed {
         return Err(AccountRefusal::OverdraftSettled {
             debit: original.debit.clone(),
@@ -93,6 +93,7 @@ pub(super) fn reverse(draft: &mut Draft<'_>, command: &ReverseConsumption) -> Re
         debited: original.units,
         slices,
         overdrawn: forgiven,
+        feature: original.feature.clone().filter(|_| forgiven.is_positive()),
         reason: command.reason.clone(),
         counted,
     });

@@ -74,12 +74,16 @@ impl<'a> Draft<'a> {
             return;
         };
         for (effective_at, event) in reconcile(lot, &targets(&self.account, lot), instant, allowance) {
+            // What went on before stands otherwise from now on.
             let next = match &event {
-                CreditsEvent::RolloverReversed(e) => Some(e.to.grant.clone()),
+                CreditsEvent::CreditsRolledOver(e) | CreditsEvent::RolloverReversed(e) => {
+                    Some(e.to.grant.clone())
+                }
                 _ => None,
             };
+            let stood = next.filter(|next| self.account.credits.lot(next).is_some());
             self.record(effective_at, event);
-            if let Some(next) = next {
+            if let Some(next) = stood {
                 self.reconcile_alone(&next, instant, Units::ZERO);
             }
         }
@@ -87,8 +91,9 @@ impl<'a> Draft<'a> {
 
     /// Repay what is owed from what can be spent at `at`.
     pub(super) fn repay(&mut self, at: Timestamp) {
-        for unit in self.account.credits.indebted() {
-            if let Some(event) = overdraft::repayment(&self.account.credits, &unit, at) {
+        for (unit, feature) in self.account.credits.owed() {
+            let credits = &self.account.credits;
+            if let Some(event) = overdraft::repayment(credits, &unit, feature.as_deref(), at) {
                 self.record(at, event);
             }
         }

@@ -17,7 +17,11 @@ pub(super) fn capture(draft: &mut Draft<'_>, command: &CaptureHold) -> Result<()
         .after_capture(&captured.slices)
         .filter(|_| command.is_final)
         .map(|rest| spend::released(&rest, HoldEnd::Captured));
+    let unit = captured.unit.clone();
     let captured = CreditsEvent::HoldCaptured(captured);
+    let asked = draft
+        .account
+        .asks_after(&captured, &unit, command.debit.as_str(), at);
     match rest {
         None => draft.conclude(at, captured),
         Some(rest) if draft.minds_returns(&lots_of(&rest)) => {
@@ -28,6 +32,9 @@ pub(super) fn capture(draft: &mut Draft<'_>, command: &CaptureHold) -> Result<()
             draft.conclude(at, captured);
             draft.conclude(at, CreditsEvent::HoldReleased(rest));
         }
+    }
+    if let Some(asked) = asked {
+        draft.conclude(at, asked);
     }
     Ok(())
 }

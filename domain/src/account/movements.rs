@@ -1,7 +1,7 @@
 //! Which events moved which units where: what a balance is made of.
 //!
-//! A movement is the difference that folding an event made to a lot, so movements know nothing of kinds of events, and
-//! their sums are the lot's figures by construction.
+//! A movement is the difference that folding an event made to a lot, or to what was used although no lot covered it. So
+//! movements know nothing of kinds of events, and their sums are the lot's figures by construction.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Sub};
@@ -29,15 +29,24 @@ pub struct Whereabouts {
     pub consumed: Units,
     /// Units that expired.
     pub expired: Units,
-    /// Units clawed back.
+    /// Units clawed back, or taken away by hand.
     pub revoked: Units,
     /// Units that went on in another lot.
     pub moved: Units,
-    /// Units clawed back or frozen although they were used.
+    /// Units clawed back or frozen although they were used, or used although no lot covered them.
     pub overdrawn: Units,
 }
 
 impl Whereabouts {
+    /// Units used although no lot covered them.
+    pub fn owed(debt: Units) -> Self {
+        Self {
+            consumed: debt,
+            overdrawn: debt,
+            ..Self::default()
+        }
+    }
+
     /// Where a lot's units are.
     pub fn of(lot: &Lot) -> Self {
         Self {
@@ -47,7 +56,7 @@ impl Whereabouts {
             frozen: lot.frozen,
             consumed: lot.consumed,
             expired: lot.expired,
-            revoked: lot.revoked,
+            revoked: lot.revoked + lot.removed,
             moved: lot.moved,
             overdrawn: lot.overdrawn,
         }
@@ -103,13 +112,13 @@ impl Sub for Whereabouts {
     }
 }
 
-/// What one event changed about one lot.
+/// What one event changed about one lot, or about what no lot covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement {
     /// Which of [`Movements::events`].
     pub event: usize,
-    /// Which lot.
-    pub grant: GrantId,
+    /// Which lot; none: what no lot covered.
+    pub grant: Option<GrantId>,
     /// From when it counts: the event's date, but never before the lot was there.
     pub counts_from: Timestamp,
     /// The difference.
@@ -140,6 +149,7 @@ impl Account {
         let mut tracker = Tracker {
             unit,
             standing: BTreeMap::new(),
+            debt: Units::ZERO,
             made: Movements {
                 account: Self::default(),
                 events: Vec::new(),
@@ -167,6 +177,7 @@ impl Account {
 struct Tracker<'a> {
     unit: &'a UnitCode,
     standing: BTreeMap<GrantId, Whereabouts>,
+    debt: Units,
     made: Movements,
 }
 
@@ -185,10 +196,20 @@ impl Tracker<'_> {
             self.standing.insert(lot.terms.grant.clone(), now);
             self.made.movements.push(Movement {
                 event: self.made.events.len(),
-                grant: lot.terms.grant.clone(),
+                grant: Some(lot.terms.grant.clone()),
                 counts_from: event.effective_at.max(lot.effective_at),
                 change: now - before,
             });
+        }
+        let debt = self.made.account.credits.debt(self.unit);
+        if debt != self.debt {
+            self.made.movements.push(Movement {
+                event: self.made.events.len(),
+                grant: None,
+                counts_from: event.effective_at,
+                change: Whereabouts::owed(debt - self.debt),
+            });
+            self.debt = debt;
         }
     }
 }

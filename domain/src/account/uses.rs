@@ -55,7 +55,9 @@ pub(super) fn capture(
         .and_then(|hold| hold.feature.as_deref());
     let mut captured =
         spend::capture(credits, command, at).map_err(|refusal| explained(account, refusal, at))?;
-    let beyond: Units = captured.beyond.iter().map(|slice| slice.units).sum();
+    let held: Units = captured.slices.iter().map(|slice| slice.units).sum();
+    captured.used_up = account.usage().used_up(&command.hold, held);
+    let beyond = captured.units - held;
     if beyond.is_positive() {
         captured.counted = admit(account, feature, beyond, at)?;
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::lot::Lot;
-use super::overdraft::Repayment;
 use super::state::Credits;
 use crate::Timestamp;
 use crate::identity::UnitCode;
@@ -86,7 +85,7 @@ impl Credits {
 
     /// Every kind of credit there is a lot or a debt of.
     pub fn kinds(&self) -> BTreeSet<UnitCode> {
-        self.sums.keys().cloned().chain(self.indebted()).collect()
+        self.sums.keys().chain(self.debts.keys()).cloned().collect()
     }
 
     /// What a use of this kind for that feature may take at `at`: what lots valid now, whose scope allows it, have
@@ -96,42 +95,28 @@ impl Credits {
     }
 
     /// What may be taken at `at` of the lots of this kind that are within reach. What a clawback left is held against all
-    /// of them. What was used beyond what there was is made good by lots without a scope, and held against those alone:
-    /// a reservation is not touched by what another feature overdrew.
+    /// of them. What was used beyond what there was is held against the lots that would make it good: a reservation is not
+    /// touched by what another feature overdrew. It shows as negative where there are no other lots.
     pub(super) fn spendable_of(
         &self,
         unit: &UnitCode,
         at: Timestamp,
         reaches: impl Fn(&Lot) -> bool,
     ) -> Units {
-        let (mut open, mut reserved) = (Units::ZERO, Units::ZERO);
-        for lot in self.valid_lots(unit, at).filter(|lot| reaches(lot)) {
-            *if lot.terms.scope.is_empty() {
-                &mut open
-            } else {
-                &mut reserved
-            } += lot.available;
-        }
-        let rest = open - self.pressing_debt(unit);
-        let free = if reserved.is_positive() {
-            reserved + rest.max(Units::ZERO)
-        } else {
-            rest
-        };
-        free - self.overdrawn(unit)
+        let within: Vec<&Lot> = self.valid_lots(unit, at).filter(|lot| reaches(lot)).collect();
+        let all: Units = within.iter().map(|lot| lot.available).sum();
+        let debts = self.pressing_debts(unit);
+        let held = debts.map(|(feature, debt)| {
+            let repay = within.iter().filter(|lot| lot.terms.may_be_spent_on(feature));
+            let there: Units = repay.map(|lot| lot.available).sum();
+            if there < all { debt.min(there) } else { debt }
+        });
+        all - held.sum() - self.overdrawn(unit)
     }
 
     /// What lots of this kind that are valid at `at` have available.
     pub(super) fn open_units(&self, unit: &UnitCode, at: Timestamp) -> Units {
         self.valid_lots(unit, at).map(|lot| lot.available).sum()
-    }
-
-    /// The part of a debt that credits have to make good before they can be spent.
-    pub(super) fn pressing_debt(&self, unit: &UnitCode) -> Units {
-        match self.overdraft_terms(unit).repay {
-            Repayment::First => self.debt(unit),
-            Repayment::Never => Units::ZERO,
-        }
     }
 
     /// What each feature that a lot is reserved for may spend at `at`; empty where no lot with something available has

@@ -42,6 +42,9 @@ pub struct ConsumptionReversed {
     /// How many were owed and are not any more. With the slices they make up `units`.
     #[serde(default, skip_serializing_if = "is_none")]
     pub overdrawn: Units,
+    /// What the use was for, if something of it was owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -83,7 +86,9 @@ pub struct Consumption {
     pub slices: Vec<Slice>,
     /// How many of them no lot covered.
     pub overdrawn: Units,
-    /// What it counted against: of a capture, what it took beyond its hold.
+    /// What for, if something of it was owed.
+    pub feature: Option<String>,
+    /// What it counted against: of a capture, first its part of what its hold did.
     pub counted: Vec<Counted>,
 }
 
@@ -97,6 +102,7 @@ impl Consumption {
                 units: e.units,
                 slices: e.slices.clone(),
                 overdrawn: e.overdrawn,
+                feature: e.feature.clone().filter(|_| e.overdrawn.is_positive()),
                 counted: e.counted.clone(),
             }),
             CreditsEvent::HoldCaptured(e) => Some(Self {
@@ -104,8 +110,9 @@ impl Consumption {
                 unit: e.unit.clone(),
                 units: e.units,
                 slices: e.slices.iter().chain(&e.beyond).cloned().collect(),
-                overdrawn: Units::ZERO,
-                counted: e.counted.clone(),
+                overdrawn: e.overdrawn,
+                feature: e.feature.clone(),
+                counted: e.used_up.iter().chain(&e.counted).cloned().collect(),
             }),
             _ => None,
         }

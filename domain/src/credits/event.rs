@@ -274,9 +274,18 @@ pub struct HoldCaptured {
     /// From which lots beyond what was held, of what was available.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beyond: Vec<Slice>,
+    /// How many no lot covers, and so are owed. With the slices of both kinds they make up `units`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub overdrawn: Units,
+    /// What the hold was for, if something of it is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
     /// What it counts against beyond what the hold did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Counted>,
+    /// Its part of what the hold counted against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_up: Vec<Counted>,
 }
 
 /// Why a hold's rest went back.

@@ -98,8 +98,8 @@ pub enum RowKey {
     Overdraft,
     /// Some of that came back by a cause.
     OverdraftBy(String),
-    /// What went on in another lot at the end of validity.
-    Rollover,
+    /// What went on at the end of validity in another lot, until that one ends: under another rule it went on otherwise.
+    Rollover(Option<Timestamp>),
 }
 
 impl From<RowKey> for String {
@@ -111,7 +111,8 @@ impl From<RowKey> for String {
             RowKey::Clawback(cause) => format!("clawback/{cause}"),
             RowKey::Overdraft => "overdraft".to_owned(),
             RowKey::OverdraftBy(cause) => format!("overdraft/{cause}"),
-            RowKey::Rollover => "rollover".to_owned(),
+            RowKey::Rollover(None) => "rollover".to_owned(),
+            RowKey::Rollover(Some(until)) => format!("rollover/{}", until.to_rfc3339()),
         }
     }
 }
@@ -127,7 +128,11 @@ impl TryFrom<String> for RowKey {
             Some(("overdraft", cause)) => Ok(Self::OverdraftBy(cause.to_owned())),
             None if text == "expiry" => Ok(Self::Expiry),
             None if text == "overdraft" => Ok(Self::Overdraft),
-            None if text == "rollover" => Ok(Self::Rollover),
+            Some(("rollover", until)) => match until.parse() {
+                Ok(until) => Ok(Self::Rollover(Some(until))),
+                Err(_) => Err(format!("no instant: {text}")),
+            },
+            None if text == "rollover" => Ok(Self::Rollover(None)),
             _ => Err(format!("unknown schedule row {text}")),
         }
     }
@@ -146,6 +151,12 @@ pub struct Row {
     pub cost: i64,
     /// For a clawback, what it relieves.
     pub contra: Contra,
+}
+
+/// The row of what went on: there is one end, so at most one.
+pub(super) fn rolled(rows: &BTreeMap<RowKey, Row>) -> Option<&Row> {
+    let mut rows = rows.iter();
+    rows.find_map(|(key, row)| matches!(key, RowKey::Rollover(_)).then_some(row))
 }
 
 impl Row {
@@ -231,7 +242,7 @@ impl Lot {
     /// precedes and which will turn out to undo part of the expiry.
     pub(super) fn awaits_its_end(&self, end: Timestamp) -> bool {
         let ahead = || self.rows.values().any(|row| row.effective_at >= end);
-        let ended = || self.rows.contains_key(&RowKey::Expiry) || self.rows.contains_key(&RowKey::Rollover);
+        let ended = || self.rows.contains_key(&RowKey::Expiry) || self.rolled().is_some();
         self.available.is_positive() || (!ended() && ahead())
     }
 
@@ -247,18 +258,16 @@ impl Lot {
 
     /// What went on at its end.
     pub(super) fn rolled(&self) -> Option<&Row> {
-        self.rows.get(&RowKey::Rollover)
+        rolled(&self.rows)
     }
 
-    /// The lot as it is once so much of it has made room.
-    pub(super) fn trimmed(&self, cause: &str, at: Timestamp, units: Units) -> Self {
-        let mut trimmed = self.clone();
-        trimmed.trims.push(Return {
+    /// So much of it has made room.
+    pub(super) fn trim(&mut self, cause: &str, at: Timestamp, units: Units) {
+        self.trims.push(Return {
             cause: cause.to_owned(),
             at,
             units,
         });
-        trimmed
     }
 
     /// An amount in the lot's currency, none where the lot has no cost.

@@ -5,7 +5,6 @@ use super::lot::{Lot, Row, RowKey};
 use super::rollover::CreditsRolledOver;
 use super::schedule::{Target, schedule};
 use crate::Timestamp;
-use crate::money::Money;
 use crate::quantity::Units;
 
 /// The events that bring a lot's rows in line with its schedule at `at`, each with its date; none if they are.
@@ -63,116 +62,96 @@ fn takes(key: &RowKey, row: &Row) -> bool {
     }
 }
 
-fn rolled_over(lot: &Lot, units: Units, cost: Option<Money>) -> CreditsRolledOver {
-    let rule = lot.terms.rollover.as_ref();
-    let rule = rule.expect("a lot without a rule has no row of what went on");
-    CreditsRolledOver {
+fn event(lot: &Lot, key: RowKey, row: &Row) -> (Timestamp, CreditsEvent) {
+    // Signs by units; a row that moves cost alone (a rounding) is told by the sign of its cost.
+    let forward = (row.units.micros(), row.overdrawn.micros(), row.cost) > (0, 0, 0);
+    let row = if forward { row.clone() } else { row.negated() };
+    let event = match key {
+        RowKey::Expiry => expiry(lot, None, &row, forward),
+        RowKey::ExpiryBy(cause) => expiry(lot, Some(cause), &row, forward),
+        RowKey::Freeze(cause) => freeze(lot, cause, &row, forward),
+        RowKey::Clawback(cause) => clawback(lot, cause, &row, forward),
+        RowKey::Rollover(until) => rollover(lot, until, &row, forward),
+        RowKey::Overdraft => overdraft(lot, None, &row, forward),
+        RowKey::OverdraftBy(cause) => overdraft(lot, Some(cause), &row, forward),
+    };
+    (row.effective_at, event)
+}
+
+fn expiry(lot: &Lot, cause: Option<String>, row: &Row, forward: bool) -> CreditsEvent {
+    let body = Expiry {
         grant: lot.terms.grant.clone(),
         unit: lot.terms.unit.clone(),
-        units,
-        cost,
-        to: rule.next(lot, units, cost),
+        units: row.units,
+        cost: lot.money(row.cost),
+        cause,
+    };
+    if forward {
+        CreditsEvent::CreditsExpired(body)
+    } else {
+        CreditsEvent::ExpiryReversed(body)
     }
 }
 
-fn event(lot: &Lot, key: RowKey, row: &Row) -> (Timestamp, CreditsEvent) {
-    let (grant, unit) = (lot.terms.grant.clone(), lot.terms.unit.clone());
-    // Signs by units; a row that moves cost alone (a rounding) is told by the sign of its cost.
-    let forward = (row.units.micros(), row.overdrawn.micros(), row.cost) > (0, 0, 0);
-    let Row {
-        units,
-        overdrawn,
+fn freeze(lot: &Lot, cause: String, row: &Row, forward: bool) -> CreditsEvent {
+    let body = Freeze {
+        grant: lot.terms.grant.clone(),
+        unit: lot.terms.unit.clone(),
+        cause,
+        units: row.units,
+        overdrawn: row.overdrawn,
+    };
+    if forward {
+        CreditsEvent::CreditsFrozen(body)
+    } else {
+        CreditsEvent::CreditsUnfrozen(body)
+    }
+}
+
+fn clawback(lot: &Lot, cause: String, row: &Row, forward: bool) -> CreditsEvent {
+    let body = Clawback {
+        grant: lot.terms.grant.clone(),
+        unit: lot.terms.unit.clone(),
+        cause,
+        contra: row.contra,
+        units: row.units,
+        overdrawn: row.overdrawn,
+        cost: lot.money(row.cost),
+    };
+    if forward {
+        CreditsEvent::CreditsRevoked(body)
+    } else {
+        CreditsEvent::CreditsRestored(body)
+    }
+}
+
+fn rollover(lot: &Lot, until: Option<Timestamp>, row: &Row, forward: bool) -> CreditsEvent {
+    let cost = lot.money(row.cost);
+    let body = CreditsRolledOver {
+        grant: lot.terms.grant.clone(),
+        unit: lot.terms.unit.clone(),
+        units: row.units,
         cost,
-        contra,
-        effective_at,
-    } = if forward { row.clone() } else { row.negated() };
-    let either = |then: CreditsEvent, otherwise: CreditsEvent| if forward { then } else { otherwise };
-    match key {
-        RowKey::Expiry | RowKey::ExpiryBy(_) => {
-            let cause = if let RowKey::ExpiryBy(cause) = key {
-                Some(cause)
-            } else {
-                None
-            };
-            let body = Expiry {
-                grant,
-                unit,
-                units,
-                cost: lot.money(cost),
-                cause,
-            };
-            (
-                effective_at,
-                either(
-                    CreditsEvent::CreditsExpired(body.clone()),
-                    CreditsEvent::ExpiryReversed(body),
-                ),
-            )
-        }
-        RowKey::Freeze(cause) => {
-            let body = Freeze {
-                grant,
-                unit,
-                cause,
-                units,
-                overdrawn,
-            };
-            (
-                effective_at,
-                either(
-                    CreditsEvent::CreditsFrozen(body.clone()),
-                    CreditsEvent::CreditsUnfrozen(body),
-                ),
-            )
-        }
-        RowKey::Clawback(cause) => {
-            let body = Clawback {
-                grant,
-                unit,
-                cause,
-                contra,
-                units,
-                overdrawn,
-                cost: lot.money(cost),
-            };
-            (
-                effective_at,
-                either(
-                    CreditsEvent::CreditsRevoked(body.clone()),
-                    CreditsEvent::CreditsRestored(body),
-                ),
-            )
-        }
-        RowKey::Rollover => {
-            let body = rolled_over(lot, units, lot.money(cost));
-            (
-                effective_at,
-                either(
-                    CreditsEvent::CreditsRolledOver(body.clone()),
-                    CreditsEvent::RolloverReversed(body),
-                ),
-            )
-        }
-        RowKey::Overdraft | RowKey::OverdraftBy(_) => {
-            let cause = if let RowKey::OverdraftBy(cause) = key {
-                Some(cause)
-            } else {
-                None
-            };
-            let body = Overdraft {
-                grant,
-                unit,
-                units,
-                cause,
-            };
-            (
-                effective_at,
-                either(
-                    CreditsEvent::OverdraftIncurred(body.clone()),
-                    CreditsEvent::OverdraftRepaid(body),
-                ),
-            )
-        }
+        to: lot.next(row.units, cost, until),
+    };
+    if forward {
+        CreditsEvent::CreditsRolledOver(body)
+    } else {
+        CreditsEvent::RolloverReversed(body)
+    }
+}
+
+fn overdraft(lot: &Lot, cause: Option<String>, row: &Row, forward: bool) -> CreditsEvent {
+    let body = Overdraft {
+        grant: lot.terms.grant.clone(),
+        unit: lot.terms.unit.clone(),
+        units: row.units,
+        cause,
+    };
+    if forward {
+        CreditsEvent::OverdraftIncurred(body)
+    } else {
+        CreditsEvent::OverdraftRepaid(body)
     }
 }
 

@@ -50,24 +50,28 @@ pub struct CreditsRolledOver {
     pub to: CreditsGranted,
 }
 
-impl Rollover {
-    /// The lot in which `units` of an ended lot go on.
-    pub(super) fn next(&self, ended: &Lot, units: Units, cost: Option<Money>) -> CreditsGranted {
+impl Lot {
+    /// The lot in which so much of it goes on after its end, until that one ends. It names no rule of this one: what went
+    /// on by a rule that was corrected since has to be taken back, too.
+    pub(super) fn next(
+        &self,
+        units: Units,
+        cost: Option<Money>,
+        expires_at: Option<Timestamp>,
+    ) -> CreditsGranted {
         CreditsGranted {
-            grant: GrantId(format!("{}.r", ended.terms.grant)),
+            grant: GrantId(format!("{}.r", self.terms.grant)),
             units,
             cost: cost.filter(|cost| cost.minor != 0),
-            expires_at: self.expires_at,
+            expires_at,
             purchase: None,
             invoice_line: None,
             group: None,
             rollover: None,
-            ..ended.terms.clone()
+            ..self.terms.clone()
         }
     }
-}
 
-impl Lot {
     /// The rule by which what is left of it goes on at its end; none if that was brought about by hand.
     pub(super) fn rolls_over(&self) -> Option<(&Rollover, Timestamp)> {
         if self.voided_at.is_some() {
@@ -149,7 +153,8 @@ pub(crate) fn trims(credits: &Credits, ended: &GrantId, at: Timestamp) -> Vec<(T
         let trimmed = other.available.min(excess);
         if trimmed.is_positive() {
             excess -= trimmed;
-            let other = other.trimmed(&format!("rollover:{ended}"), end, trimmed);
+            let mut other = other.clone();
+            other.trim(&format!("rollover:{ended}"), end, trimmed);
             events.extend(reconcile(&other, &[], at, Units::ZERO));
         }
     }

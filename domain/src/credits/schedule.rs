@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Contra;
-use super::lot::{Lot, Row, RowKey};
+use super::lot::{Lot, Row, RowKey, rolled};
 use crate::Timestamp;
 use crate::quantity::Units;
 
@@ -166,7 +166,8 @@ impl Play<'_> {
             || self.cost(before + units) - was.revoked_cost - was.expired_cost,
             |row| row.cost,
         );
-        self.put(RowKey::Rollover, at, units, Units::ZERO, cost);
+        let until = self.lot.terms.rollover.as_ref().and_then(|rule| rule.expires_at);
+        self.put(RowKey::Rollover(until), at, units, Units::ZERO, cost);
         self.pool -= units;
         self.gone += units;
         self.gone_cost += cost;
@@ -224,7 +225,7 @@ impl Lot {
     /// What is left of it at its end, if that is by `at`.
     pub(super) fn left_at_end(&self, targets: &[Target], at: Timestamp) -> Units {
         let rows = schedule(self, targets, at, Units::MAX);
-        rows.get(&RowKey::Rollover).map_or(Units::ZERO, |row| row.units)
+        rolled(&rows).map_or(Units::ZERO, |row| row.units)
     }
 }
 

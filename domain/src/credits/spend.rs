@@ -139,21 +139,27 @@ pub(crate) fn take(
     Ok(priced(credits, drawn, &mut BTreeMap::new()))
 }
 
-/// What a repayment of `units` takes: of lots that any use may draw.
-pub(super) fn repaying(credits: &Credits, unit: &UnitCode, units: Units, at: Timestamp) -> Vec<Slice> {
-    let drawn = exhaust(credits, unit, Purpose::Use(None), units, at);
+/// What a repayment of `units` takes: of lots that the uses could have drawn.
+pub(super) fn repaying(
+    credits: &Credits,
+    unit: &UnitCode,
+    feature: Option<&str>,
+    units: Units,
+    at: Timestamp,
+) -> Vec<Slice> {
+    let drawn = exhaust(credits, unit, Purpose::Use(feature), units, at);
     priced(credits, drawn, &mut BTreeMap::new())
 }
 
-/// What a debit takes of the lots within reach, and what of it they do not cover: nothing, unless the account may owe
-/// it.
+/// What a use takes of the lots within reach, and what of it they do not cover: nothing, unless the account may owe it.
 fn drawn_or_owed(
     credits: &Credits,
-    command: &DebitCredits,
+    unit: &UnitCode,
+    feature: Option<&str>,
+    units: Units,
     at: Timestamp,
 ) -> Result<(Vec<HeldSlice>, Units), AccountRefusal> {
-    let (unit, units) = (&command.unit, command.units);
-    let purpose = Purpose::Use(command.feature.as_deref());
+    let purpose = Purpose::Use(feature);
     let refusal = match draw(credits, unit, purpose, units, at) {
         Ok(drawn) => return Ok((drawn, Units::ZERO)),
         Err(refusal) => refusal,
@@ -188,7 +194,8 @@ pub(crate) fn debit(
     command: &DebitCredits,
     at: Timestamp,
 ) -> Result<CreditsEvent, AccountRefusal> {
-    let (drawn, overdrawn) = drawn_or_owed(credits, command, at)?;
+    let feature = command.feature.as_deref();
+    let (drawn, overdrawn) = drawn_or_owed(credits, &command.unit, feature, command.units, at)?;
     Ok(CreditsEvent::CreditsConsumed(CreditsConsumed {
         debit: command.debit.clone(),
         unit: command.unit.clone(),
@@ -249,8 +256,8 @@ pub(crate) fn open_hold<'a>(credits: &'a Credits, hold: &HoldId) -> Result<&'a H
     })
 }
 
-/// A capture, from the lots that were reserved; beyond them, where the caller allows it, from what the hold's feature
-/// may spend.
+/// A capture, from the lots that were reserved; beyond them, where the caller allows it, as a debit for the hold's feature
+/// would be: from what it may spend, and owed where the account may owe it.
 pub(crate) fn capture(
     credits: &Credits,
     command: &CaptureHold,
@@ -271,18 +278,12 @@ pub(crate) fn capture(
     }
     let mut taken = BTreeMap::new();
     let slices = priced(credits, hold.draw(units - excess), &mut taken);
-    let beyond = if excess.is_positive() {
-        let drawn = draw(
-            credits,
-            &hold.unit,
-            Purpose::Use(hold.feature.as_deref()),
-            excess,
-            at,
-        )?;
-        priced(credits, drawn, &mut taken)
+    let (drawn, overdrawn) = if excess.is_positive() {
+        drawn_or_owed(credits, &hold.unit, hold.feature.as_deref(), excess, at)?
     } else {
-        Vec::new()
+        (Vec::new(), Units::ZERO)
     };
+    let beyond = priced(credits, drawn, &mut taken);
     Ok(HoldCaptured {
         hold: hold.hold.clone(),
         debit: command.debit.clone(),
@@ -290,7 +291,10 @@ pub(crate) fn capture(
         units,
         slices,
         beyond,
+        overdrawn,
+        feature: hold.feature.clone().filter(|_| overdrawn.is_positive()),
         counted: Vec::new(),
+        used_up: Vec::new(),
     })
 }
 

@@ -12,7 +12,7 @@ use super::event::{
 use super::hold::{EndedHold, Hold};
 use super::lot::{Lot, Origin, Return, Row, RowKey};
 use super::order::BurnOrder;
-use super::overdraft::OverdraftTerms;
+use super::overdraft::{Debts, OverdraftTerms};
 use super::rollover::CreditsRolledOver;
 use super::transfer::CreditsTransferredIn;
 use crate::Timestamp;
@@ -36,7 +36,7 @@ pub struct Credits {
     /// Sums over the lots of each kind of credit there is a lot of.
     pub(super) sums: BTreeMap<UnitCode, Sums>,
     /// What was used although no lot covered it, per kind; no zeros.
-    pub(super) debts: BTreeMap<UnitCode, Units>,
+    pub(super) debts: BTreeMap<UnitCode, Debts>,
     /// How far each kind may be overdrawn, where that was set.
     pub(super) overdrafts: BTreeMap<UnitCode, OverdraftTerms>,
     /// The lots of each series that goes on, by `unit/series`.
@@ -83,9 +83,11 @@ impl Credits {
     }
 
     /// The lots of a series that goes on, by id.
-    pub(super) fn series<'a>(&'a self, unit: &UnitCode, series: &str) -> impl Iterator<Item = &'a Lot> {
+    pub(super) fn series<'a>(&'a self, unit: &UnitCode, series: &'a str) -> impl Iterator<Item = &'a Lot> {
         let grants = self.series.get(&format!("{unit}/{series}"));
-        grants.into_iter().flatten().map(|grant| &self.lots[grant])
+        let lots = grants.into_iter().flatten().map(|grant| &self.lots[grant]);
+        // A corrected grant may be of another series by now.
+        lots.filter(move |lot| lot.series() == Some(series))
     }
 
     /// The lots whose end may have something left to do at `at`, by that end.
@@ -109,11 +111,11 @@ impl Credits {
             }),
             CreditsEvent::CreditsConsumed(e) => {
                 self.consume(&e.slices, |lot| &mut lot.available);
-                self.owe(&e.unit, e.overdrawn);
+                self.owe(&e.unit, e.feature.as_deref(), e.overdrawn);
             }
             CreditsEvent::ConsumptionReversed(e) => {
                 self.note_reversal(&e.debit, e.units);
-                self.owe(&e.unit, -e.overdrawn);
+                self.owe(&e.unit, e.feature.as_deref(), -e.overdrawn);
                 let cause = format!("reversal:{}", e.reversal);
                 for slice in &e.slices {
                     self.unconsume(slice);
@@ -123,7 +125,7 @@ impl Credits {
             CreditsEvent::CreditsAdjusted(e) => self.remove(&e.slices),
             CreditsEvent::DebtRepaid(e) => {
                 self.consume(&e.slices, |lot| &mut lot.available);
-                self.owe(&e.unit, -e.units);
+                self.owe(&e.unit, e.feature.as_deref(), -e.units);
             }
             CreditsEvent::CreditsRolledOver(e) => self.roll_over(e, 1, effective_at),
             CreditsEvent::RolloverReversed(e) => self.roll_over(e, -1, effective_at),
@@ -138,6 +140,7 @@ impl Credits {
             CreditsEvent::HoldCaptured(e) => {
                 self.consume(&e.slices, |lot| &mut lot.held);
                 self.consume(&e.beyond, |lot| &mut lot.available);
+                self.owe(&e.unit, e.feature.as_deref(), e.overdrawn);
                 let hold = self.holds.get_mut(&e.hold);
                 if hold.is_some_and(|hold| hold.capture(&e.slices)) {
                     self.close_hold(&e.hold, HoldEnd::Captured, effective_at);
@@ -236,7 +239,7 @@ impl Credits {
                 cost,
                 contra: Contra::Refund,
             };
-            lot.record(RowKey::Rollover, sign, &row);
+            lot.record(RowKey::Rollover(event.to.expires_at), sign, &row);
             lot.forget_empty_rows();
         });
         self.receive(&event.to, Origin::Rollover { series }, sign, effective_at);
@@ -253,9 +256,16 @@ impl Credits {
         let lot = self
             .lots
             .entry(granted.grant.clone())
-            .or_insert_with(|| Lot::empty(nothing, effective_at));
+            .or_insert_with(|| Lot::empty(nothing.clone(), effective_at));
         let units = Units::from_micros(sign * granted.units.micros());
-        lot.origin = Some(origin);
+        if sign > 0 {
+            if lot.granted.is_zero() {
+                // What came before turned out not to have come: it comes by the terms of now.
+                lot.terms = nothing;
+                lot.effective_at = effective_at;
+            }
+            lot.origin = Some(origin);
+        }
         lot.granted += units;
         lot.available += units;
         lot.terms.units = lot.granted;
@@ -311,7 +321,7 @@ impl Credits {
                     // Before the end only what makes room expires: from then on that is the lot's history.
                     let known = lot.trims.iter().any(|trim| trim.cause == *cause);
                     if sign > 0 && !known && !lot.has_ended_at(effective_at) {
-                        *lot = lot.trimmed(cause, effective_at, event.units);
+                        lot.trim(cause, effective_at, event.units);
                     }
                     RowKey::ExpiryBy(cause.clone())
                 }

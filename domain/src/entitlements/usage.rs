@@ -51,6 +51,30 @@ impl Usage {
         }
     }
 
+    /// What a capture of `units` of what is still held uses up of what the hold counted against: what it counted first.
+    /// What is released comes from the other end.
+    pub(crate) fn used_up(&self, hold: &HoldId, units: Units) -> Vec<Counted> {
+        let Some((counted, rest)) = self.held.get(hold) else {
+            return Vec::new();
+        };
+        let all: Units = counted.iter().map(|it| it.quantity).sum();
+        let (mut before, mut left) = (all - *rest, units);
+        let mut used_up = Vec::new();
+        for it in counted {
+            let gone = it.quantity.min(before);
+            let quantity = (it.quantity - gone).min(left);
+            before -= gone;
+            left -= quantity;
+            if quantity.is_positive() {
+                used_up.push(Counted {
+                    quantity,
+                    ..it.clone()
+                });
+            }
+        }
+        used_up
+    }
+
     /// The counter of a period that is not the one counted last begins anew.
     fn add(&mut self, parts: &[Counted]) {
         for it in parts {

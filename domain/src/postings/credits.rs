@@ -28,7 +28,11 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
             owed(&mut lines, &e.unit, e.overdrawn);
             lines
         }
-        CreditsEvent::HoldCaptured(e) => used(&e.unit, &[(&e.slices, UnitsHeld), (&e.beyond, UnitsWallet)]),
+        CreditsEvent::HoldCaptured(e) => {
+            let mut lines = used(&e.unit, &[(&e.slices, UnitsHeld), (&e.beyond, UnitsWallet)]);
+            owed(&mut lines, &e.unit, e.overdrawn);
+            lines
+        }
         CreditsEvent::ConsumptionReversed(e) => {
             let mut lines = used(&e.unit, &[(&e.slices, UnitsWallet)]);
             owed(&mut lines, &e.unit, e.overdrawn);

@@ -39,7 +39,10 @@ fn of_credits(event: &CreditsEvent) -> String {
         CreditsEvent::GrantVoided(e) => format!("void:{}", e.grant),
         CreditsEvent::ConsumptionReversed(e) => format!("debit:{}", e.debit),
         CreditsEvent::CreditsAdjusted(e) => format!("adjust:{}", e.adjustment),
-        CreditsEvent::DebtRepaid(e) => format!("debt:{}", e.unit),
+        CreditsEvent::DebtRepaid(e) => match &e.feature {
+            Some(feature) => format!("debt:{}/{feature}", e.unit),
+            None => format!("debt:{}", e.unit),
+        },
         CreditsEvent::CreditsRolledOver(e) | CreditsEvent::RolloverReversed(e) => {
             format!("rollover:{}", e.grant)
         }

@@ -84,7 +84,9 @@ fn moves(event: &CreditsEvent) -> Vec<Move<'_>> {
         E::HoldCaptured(e) => {
             let held = e.slices.iter().map(|s| used(s, &e.unit, true));
             let beyond = e.beyond.iter().map(|s| used(s, &e.unit, false));
-            held.chain(beyond).collect()
+            held.chain(beyond)
+                .chain([owed(&e.unit, micros(e.overdrawn))])
+                .collect()
         }
         E::ConsumptionReversed(e) => {
             let slices = e.slices.iter().map(|s| returned(s, &e.unit));

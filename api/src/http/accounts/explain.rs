@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tallybook_domain::account::{Account, AccountEvent, Movement, Movements, Whereabouts};
+use tallybook_domain::account::{Account, AccountEvent, Movements, Whereabouts};
 use tallybook_domain::identity::{GrantId, TenantId};
 use tallybook_domain::{Event, Timestamp, postings};
 
@@ -49,9 +49,12 @@ struct BalanceAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     known_at: Option<Instant>,
     balance: BalanceBody,
-    /// Over all lots.
+    /// Over all lots, and what no lot covered.
     total: WhereaboutsBody,
     lots: Vec<ExplainedLot>,
+    /// What made and repaid the debt of uses that no lot covered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    owed: Vec<MovementBody>,
     version: u64,
 }
 
@@ -125,6 +128,7 @@ impl From<&Whereabouts> for WhereaboutsBody {
             ("consumed", of.consumed),
             ("expired", of.expired),
             ("revoked", of.revoked),
+            ("moved", of.moved),
             ("overdrawn", of.overdrawn),
         ];
         Self(
@@ -178,11 +182,16 @@ async fn balance(
     let at = asked.as_of.map_or(now, |instant| instant.0);
     let Unit(unit) = asked.unit.clone();
     let moved = Account::movements(told.iter().map(|told| &told.event), &unit, at);
-    let mut by_lot: BTreeMap<&GrantId, Vec<&Movement>> = BTreeMap::new();
+    let mut by_lot: BTreeMap<Option<&GrantId>, Vec<MovementBody>> = BTreeMap::new();
     for movement in &moved.movements {
-        by_lot.entry(&movement.grant).or_default().push(movement);
+        let body = MovementBody {
+            event: ToldBody::of(&moved, &told, movement.event),
+            change: (&movement.change).into(),
+        };
+        by_lot.entry(movement.grant.as_ref()).or_default().push(body);
     }
-    let mut total = Whereabouts::default();
+    let mut total = Whereabouts::owed(moved.account.credits().debt(&unit));
+    let owed = by_lot.remove(&None).unwrap_or_default();
     let lots = moved
         .account
         .credits()
@@ -191,16 +200,9 @@ async fn balance(
     let lots = lots
         .map(|lot| {
             total += Whereabouts::of(lot);
-            let movements = by_lot.remove(&lot.terms.grant).unwrap_or_default();
             ExplainedLot {
                 lot: LotBody::of(lot, at),
-                events: movements
-                    .into_iter()
-                    .map(|movement| MovementBody {
-                        event: ToldBody::of(&moved, &told, movement.event),
-                        change: (&movement.change).into(),
-                    })
-                    .collect(),
+                events: by_lot.remove(&Some(&lot.terms.grant)).unwrap_or_default(),
             }
         })
         .collect();
@@ -211,6 +213,7 @@ async fn balance(
         balance: answers::balance(&moved.account, &unit, at),
         total: (&total).into(),
         lots,
+        owed,
         unit: unit.to_string(),
         version: told.len() as u64,
     })

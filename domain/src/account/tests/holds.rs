@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::credits::OnExpiry;
+use crate::credits::Repayment;
 
 fn hold(id: &str, units: i64, days: i64) -> AccountCommand {
     AccountCommand::Hold(HoldCredits {
@@ -215,6 +216,31 @@ fn a_capture_beyond_the_hold_draws_the_excess_or_nothing_at_all() {
         world.run(release("h"), day(1)),
         Err(AccountRefusal::HoldEnded { .. })
     ));
+}
+
+#[test]
+fn a_capture_beyond_the_hold_may_be_owed_like_any_use() {
+    let mut world = World::new();
+    world
+        .run(super::overdraft::allow(Some(5), Repayment::First), day(1))
+        .unwrap();
+    world.run(AccountCommand::Grant(grant("g", 10)), day(1)).unwrap();
+    world.run(hold("h", 6, 5), day(1)).unwrap();
+    assert!(matches!(
+        world.run(overrun("h", "d", 16, true), day(1)),
+        Err(AccountRefusal::InsufficientCredits { shortfall, overdraft_limit: Some(_), .. }) if shortfall == credits(1)
+    ));
+    let used = super::reversals::use_of(&world.run(overrun("h", "d", 13, true), day(1)).unwrap());
+    let debt = super::overdraft::debt;
+    assert_eq!((world.lot("g").consumed, debt(&world)), (credits(10), credits(3)));
+    world
+        .run(super::reversals::reverse("r", &used, Some(4)), day(2))
+        .unwrap();
+    assert_eq!(
+        (world.lot("g").available, debt(&world)),
+        (credits(1), Units::ZERO),
+        "what is owed goes first"
+    );
 }
 
 #[test]

@@ -389,3 +389,49 @@ fn what_is_drawn_beyond_a_hold_counts_and_what_is_taken_back_counts_no_more() {
     world.run(reverse, day(1)).unwrap();
     assert_eq!(world.used("render", 1), (8, Some(10)));
 }
+
+#[test]
+fn a_capture_taken_back_frees_what_its_hold_counted() {
+    let mut world = World::subscribed(vec![item("pro", 1, &[("render", Some(10))])]);
+    let hold = AccountCommand::Hold(HoldCredits {
+        hold: "h".into(),
+        unit: UnitCode::default(),
+        units: credits(6),
+        expires_in: Duration::days(5),
+        feature: Some("render".to_owned()),
+        reference: None,
+        on_expiry: crate::credits::OnExpiry::Keep,
+    });
+    world.run(hold, day(1)).unwrap();
+    let mut capture = |debit: &str, units, is_final| {
+        let capture = AccountCommand::Capture(CaptureHold {
+            hold: "h".into(),
+            debit: debit.into(),
+            units: Some(credits(units)),
+            is_final,
+            beyond_hold: BeyondHold::Draw,
+        });
+        let events = world.run(capture, day(1)).unwrap();
+        let used = |event: &AccountEvent| match &event.fact {
+            AccountFact::Credits(event) => crate::credits::Consumption::of(event),
+            _ => None,
+        };
+        events.iter().find_map(used).unwrap()
+    };
+    let (part, rest) = (capture("d1", 2, false), capture("d2", 7, true));
+    assert_eq!(
+        world.used("render", 1),
+        (9, Some(10)),
+        "four of the second were held"
+    );
+    for (id, original, left) in [("r1", part, 7), ("r2", rest, 0)] {
+        let reverse = AccountCommand::Reverse(ReverseConsumption {
+            reversal: id.into(),
+            original,
+            units: None,
+            reason: None,
+        });
+        world.run(reverse, day(2)).unwrap();
+        assert_eq!(world.used("render", 2), (left, Some(10)));
+    }
+}

@@ -35,17 +35,60 @@ fn an_overdraft_covers_what_lots_within_reach_do_not_and_leaves_the_others_alone
     );
     world.run(debit_for("d3", 50, Some("render")), day(3)).unwrap();
     assert_eq!(debt(&world), credits(7), "a reservation is spent in full");
-    world.run(scoped("more", 10, &["mail"]), day(4)).unwrap();
+    world.run(scoped("new", 3, &[]), day(4)).unwrap();
+    assert_eq!(debt(&world), credits(4));
+    world.run(scoped("other", 10, &["render"]), day(5)).unwrap();
+    assert_eq!(
+        (debt(&world), world.lot("other").available),
+        (credits(4), credits(10)),
+        "and is not taken for what another feature owes"
+    );
+}
+
+#[test]
+fn a_lot_repays_what_it_could_have_been_drawn_for() {
+    let mut world = World::new();
+    world.run(allow(None, Repayment::First), day(1)).unwrap();
+    world.run(debit_for("d1", 7, Some("mail")), day(1)).unwrap();
+    world.run(debit_for("d2", 5, None), day(1)).unwrap();
+    let events = world.run(scoped("mail", 10, &["mail"]), day(2)).unwrap();
+    let repaid = events.iter().filter_map(|event| match &event.fact {
+        AccountFact::Credits(crate::credits::CreditsEvent::DebtRepaid(e)) => {
+            Some((e.feature.as_deref(), e.units))
+        }
+        _ => None,
+    });
+    assert_eq!(repaid.collect::<Vec<_>>(), [(Some("mail"), credits(7))]);
+    assert_eq!(
+        (debt(&world), world.lot("mail").available),
+        (credits(5), credits(3))
+    );
+    world.run(debit_for("d3", 3, Some("mail")), day(3)).unwrap();
     assert_eq!(
         debt(&world),
-        credits(7),
-        "and is not taken for what was owed before"
+        credits(5),
+        "what is left of it is there to be spent"
     );
-    world.run(scoped("new", 10, &[]), day(5)).unwrap();
+    world.run(scoped("any", 6, &[]), day(4)).unwrap();
     assert_eq!(
-        (debt(&world), world.lot("new").available),
-        (Units::ZERO, credits(3))
+        (debt(&world), world.lot("any").available),
+        (Units::ZERO, credits(1))
     );
+}
+
+#[test]
+fn what_is_repaid_for_one_feature_is_forgiven_for_no_other() {
+    let mut world = World::new();
+    world.run(allow(None, Repayment::First), day(1)).unwrap();
+    let mail = use_of(&world.run(debit_for("d1", 7, Some("mail")), day(1)).unwrap());
+    let render = use_of(&world.run(debit_for("d2", 7, Some("render")), day(1)).unwrap());
+    world.run(scoped("mail", 7, &["mail"]), day(2)).unwrap();
+    assert!(matches!(
+        world.run(reverse("r1", &mail, None), day(3)),
+        Err(AccountRefusal::OverdraftSettled { .. })
+    ));
+    world.run(reverse("r2", &render, None), day(3)).unwrap();
+    assert_eq!(debt(&world), Units::ZERO);
 }
 
 #[test]

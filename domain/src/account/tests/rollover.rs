@@ -109,6 +109,61 @@ fn what_is_left_goes_on_with_its_cost_and_the_rest_expires() {
     );
 }
 
+/// The lot told again with another rule, or none.
+fn retold(world: &mut World, id: &str, rollover: Option<Rollover>, at: i64) {
+    let mut granted = lot(id, 100, (0, 30), None, None);
+    granted.rollover = rollover;
+    world.run(told(vec![(granted, 0)]), day(at)).unwrap();
+}
+
+#[test]
+fn what_went_on_by_a_rule_that_was_wrong_is_taken_back() {
+    let mut world = World::new();
+    give(&mut world, "a", 100, (0, 30), None, None);
+    world.run(AccountCommand::WriteDue, day(30)).unwrap();
+    world.run(debit("d", 30), day(31)).unwrap();
+    retold(&mut world, "a", None, 32);
+    let (ended, next) = (world.lot("a"), world.lot("a.r"));
+    assert_eq!(
+        (ended.moved, ended.expired, next.granted),
+        (Units::ZERO, credits(100), Units::ZERO)
+    );
+    assert_eq!(
+        world.balance(day(32)).spendable(),
+        credits(-30),
+        "what was used of it is owed"
+    );
+}
+
+#[test]
+fn what_went_on_goes_on_by_the_corrected_rule() {
+    let until = |until| Rollover {
+        series: "si_2".to_owned(),
+        cap: None,
+        expires_at: Some(day(until)),
+    };
+    let mut world = World::new();
+    give(&mut world, "a", 100, (0, 30), None, None);
+    world.run(AccountCommand::WriteDue, day(30)).unwrap();
+    world.run(debit("d", 30), day(31)).unwrap();
+    retold(&mut world, "a", Some(until(40)), 32);
+    let next = world.lot("a.r");
+    assert_eq!(
+        (next.granted, next.available, next.terms.expires_at),
+        (credits(100), credits(70), Some(day(40)))
+    );
+    let series = "si_2".to_owned();
+    assert_eq!(next.origin, Some(crate::credits::Origin::Rollover { series }));
+    assert_eq!(world.balance(day(32)).spendable(), credits(70));
+    retold(&mut world, "a", Some(until(35)), 36);
+    assert_eq!(
+        world.balance(day(36)).spendable(),
+        Units::ZERO,
+        "by then it had ended"
+    );
+    assert_eq!(world.lot("a.r").expired, credits(70));
+}
+
 #[test]
 fn it_goes_on_once_however_often_it_is_looked_at() {
     let mut world = World::new();

@@ -184,3 +184,31 @@ fn kinds_of_credit_are_kept_apart_in_everything() {
         [leads, photos]
     );
 }
+
+#[test]
+fn a_check_says_what_a_debit_for_that_feature_could_take() {
+    let mut world = World::new();
+    world.run(scoped("any", 10, &[]), day(1)).unwrap();
+    world.run(scoped("render", 20, &["render"]), day(1)).unwrap();
+    for (feature, spendable) in [(None, 10), (Some("render"), 30), (Some("mail"), 10)] {
+        let AccountCommand::Debit(most) = debit_for("d", spendable, feature) else {
+            unreachable!("it is a debit");
+        };
+        let check = world.account.check(&most, day(1));
+        assert_eq!(
+            (check.refusal, check.spendable),
+            (None, credits(spendable)),
+            "{feature:?}"
+        );
+        let more = DebitCredits {
+            units: credits(spendable + 1),
+            ..most
+        };
+        let check = world.account.check(&more, day(1));
+        assert_eq!(
+            check.refusal,
+            Some(insufficient(spendable + 1, spendable, feature))
+        );
+        assert_eq!(check.spendable, credits(spendable));
+    }
+}
