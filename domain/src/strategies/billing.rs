@@ -1,6 +1,6 @@
 //! What callers may do with Tallybook's own purchases, subscriptions, trials and invoices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use chrono::Duration;
@@ -8,11 +8,12 @@ use proptest::option;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
+use super::act::{Act, picked};
 use super::payment::usd;
 use crate::Timestamp;
 use crate::account::{Account, AccountCommand};
 use crate::calendar::Interval;
-use crate::catalog::{Collection, Coupon, CouponDuration, Off, Pack, Price, PriceScheme, Tier, Uncollected};
+use crate::catalog::{Collection, Coupon, CouponDuration, FeatureTerms, Off, Pack, Price, PriceScheme, RolloverRule, Tier, Uncollected};
 use crate::identity::{PaymentId, SubscriptionId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::purchases::{PayPurchase, PurchaseCommand, RefundPurchase, StartPurchase};
@@ -23,8 +24,7 @@ use crate::subscriptions::{
 };
 use crate::trials::{TrialCommand, TrialOutcome, TrialTerms};
 
-/// Something a caller does with what it sells. A `usize` picks one of the things there are by then, or of the offers
-/// there are, modulo their number.
+/// Something a caller does with what it sells. A `usize` also picks one of the offers there are, modulo their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BillingAct {
     /// A purchase is begun.
@@ -202,8 +202,8 @@ fn of_an_invoice() -> impl Strategy<Value = BillingAct> {
 }
 
 /// Purchases, subscriptions with trials, and their invoices.
-pub fn billing() -> impl Strategy<Value = BillingAct> {
-    prop_oneof![2 => of_a_purchase(), 4 => of_a_subscription(), 5 => of_an_invoice()]
+pub fn billing() -> impl Strategy<Value = Act> {
+    prop_oneof![2 => of_a_purchase(), 4 => of_a_subscription(), 5 => of_an_invoice()].prop_map(Act::Billing)
 }
 
 /// Credits that never expire: one at 20.00, five and more at 18.00, ten and more at 15.00, 25 and more at 12.00.
@@ -237,13 +237,18 @@ fn pack() -> Pack {
     }
 }
 
-/// Three plans of one family: one that costs nothing, two whose prices and credits share no divisor.
+/// Three plans of one family: one that costs nothing and limits what may be used, two whose prices and credits share no
+/// divisor, of which one lets credits go on and the other reserves them for a feature.
 fn terms(plan: usize) -> ItemTerms {
     let (name, minor, micros, uncollected) = [
         ("free", 0, 101, Uncollected::Cancel),
         ("pro", 997, 1_009, Uncollected::Unpaid),
         ("max", 2_999, 3_331, Uncollected::Cancel),
     ][plan % 3];
+    let limit = |micros| FeatureTerms {
+        limit: Some(Units::from_micros(micros)),
+    };
+    let render = "render".to_owned();
     ItemTerms {
         plan: name.to_owned(),
         family: "plans".to_owned(),
@@ -258,9 +263,16 @@ fn terms(plan: usize) -> ItemTerms {
         credits: Units::from_micros(micros),
         grants_on_zero_amount: true,
         credits_value: (minor > 0).then(|| Money::new(minor / 3, Currency::USD)),
-        rollover: None,
-        scope: BTreeSet::new(),
-        features: std::collections::BTreeMap::new(),
+        rollover: (name == "pro").then(|| RolloverRule {
+            cap: Some(Units::from_micros(1_501)),
+            expires_after: None,
+        }),
+        scope: BTreeSet::from_iter((name == "max").then(|| render.clone())),
+        features: match name {
+            "free" => BTreeMap::from([(render, limit(3_001))]),
+            "pro" => BTreeMap::from([(render, limit(7_919))]),
+            _ => BTreeMap::new(),
+        },
         collection: Collection {
             due_after_days: 0,
             retry_after_days: vec![2, 5],
@@ -347,11 +359,6 @@ fn items(plan: usize, quantity: u32) -> Vec<ItemOrder> {
     }]
 }
 
-fn picked<T>(mut things: impl ExactSizeIterator<Item = T>, pick: usize) -> Option<T> {
-    let count = things.len();
-    (count > 0).then(|| things.nth(pick % count)).flatten()
-}
-
 fn when(is_now: bool) -> When {
     if is_now { When::Now } else { When::PeriodEnd }
 }
@@ -383,13 +390,14 @@ pub(super) fn command(account: &Account, act: &BillingAct, n: usize, at: Timesta
 }
 
 fn one_subscription(account: &Account, pick: usize) -> Option<SubscriptionId> {
-    picked(account.subscriptions().keys(), pick).cloned()
+    let ids: Vec<&SubscriptionId> = account.subscriptions().keys().collect();
+    picked(&ids, pick).map(|id| (*id).clone())
 }
 
 fn of_purchases(account: &Account, act: &BillingAct, n: usize) -> Option<PurchaseCommand> {
     let one = |pick| {
         let ids: Vec<PaymentId> = account.purchases().map(|(id, _)| id.clone()).collect();
-        picked(ids.into_iter(), pick)
+        picked(&ids, pick).cloned()
     };
     Some(match *act {
         BillingAct::PayPurchase { purchase } => PurchaseCommand::Pay(PayPurchase {
@@ -487,7 +495,7 @@ fn of_subscriptions(
 fn of_invoices(account: &Account, act: &BillingAct, n: usize) -> Option<InvoiceCommand> {
     let one = |pick| {
         let invoices = account.invoices();
-        picked(invoices.into_iter(), pick).map(|view| view.invoice)
+        picked(&invoices, pick).map(|view| view.invoice.clone())
     };
     Some(match *act {
         BillingAct::FailInvoice { invoice } => InvoiceCommand::RecordPaymentFailure(one(invoice)?),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Duration;
-
 use crate::Timestamp;
 use crate::account::{DatedFact, Fact, GroupFacts, LotTerms};
-use crate::credits::{CreditsGranted, GrantSource};
+use crate::credits::{CreditsGranted, GrantSource, Rollover};
 use crate::identity::{GrantId, GroupId, PaymentId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::purchases::{
@@ -19,13 +17,22 @@ use crate::quantity::Units;
 #[derive(Debug, Clone)]
 pub(super) struct Payment {
     pub(super) id: PaymentId,
-    pub(super) paid_at: Timestamp,
-    pub(super) gross: i64,
-    pub(super) tax: i64,
-    pub(super) units: Units,
-    pub(super) lasts: Option<Duration>,
+    pub(super) lot: Lot,
+    paid_at: Timestamp,
+    gross: i64,
+    tax: i64,
     refunds: Vec<GivenBack>,
     dispute: Option<(Timestamp, Option<(Timestamp, bool)>)>,
+}
+
+/// What it bought.
+#[derive(Debug, Clone)]
+pub(super) struct Lot {
+    pub(super) unit: UnitCode,
+    pub(super) units: Units,
+    pub(super) scope: BTreeSet<String>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) rollover: Option<Rollover>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,20 +44,13 @@ struct GivenBack {
 }
 
 impl Payment {
-    pub(super) fn new(
-        id: &str,
-        paid_at: Timestamp,
-        (gross, tax): (i64, i64),
-        units: Units,
-        lasts: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(id: &str, paid_at: Timestamp, (gross, tax): (i64, i64), lot: Lot) -> Self {
         Self {
             id: id.into(),
+            lot,
             paid_at,
             gross,
             tax,
-            units,
-            lasts,
             refunds: Vec::new(),
             dispute: None,
         }
@@ -127,18 +127,18 @@ impl Payment {
     fn granted(&self) -> CreditsGranted {
         CreditsGranted {
             grant: self.grant(),
-            unit: UnitCode::default(),
-            units: self.units,
+            unit: self.lot.unit.clone(),
+            units: self.lot.units,
             source: GrantSource::Paid,
             cost: Some(usd(self.gross - self.tax)).filter(|cost| cost.minor != 0),
             priority: 0,
-            expires_at: self.lasts.map(|lasts| self.paid_at + lasts),
+            expires_at: self.lot.expires_at,
             purchase: Some(self.id.clone()),
             invoice_line: None,
             group: Some(GroupId(format!("pay:{}", self.id))),
             reference: None,
-            scope: BTreeSet::new(),
-            rollover: None,
+            scope: self.lot.scope.clone(),
+            rollover: self.lot.rollover.clone(),
         }
     }
 
@@ -154,8 +154,8 @@ impl Payment {
             grant: self.grant(),
             gross: usd(self.gross),
             tax: self.tax,
-            units: self.units,
-            unit: UnitCode::default(),
+            units: self.lot.units,
+            unit: self.lot.unit.clone(),
             pack: None,
             purchase: None,
         });

@@ -32,21 +32,26 @@ proptest! {
         steps in history(1..40),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut play = Play::open("acct_1");
+        let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
-            let (at, command) = play.next(step);
-            let decided = cached(play.account()).decide(&command, at);
-            prop_assert_eq!(play.judge(&command, at), decided, "a cached state decides the same");
+            let turn = play.next(step);
+            let decided: Result<Vec<_>, _> = turn.commands.iter().map(|(account, command)| {
+                let party = play.parties().iter().find(|party| party.id() == account);
+                cached(party.expect("one of the two").account()).decide(command, turn.at)
+            }).collect();
+            prop_assert_eq!(play.judge(&turn), decided, "a cached state decides the same");
         }
-        let events: Vec<AccountEvent> = play.events().iter().map(read_back).collect();
-        prop_assert_eq!(play.events(), events.as_slice(), "the log reads back as it was written");
-        prop_assert_eq!(&folded(&events), play.account());
+        for party in play.parties() {
+            let events: Vec<AccountEvent> = party.events().iter().map(read_back).collect();
+            prop_assert_eq!(party.events(), events.as_slice(), "the log reads back as it was written");
+            prop_assert_eq!(&folded(&events), party.account());
 
-        let (before, after) = events.split_at(cut.index(events.len()));
-        let mut resumed = cached(&folded(before));
-        for event in after {
-            resumed.evolve(event);
+            let (before, after) = events.split_at(cut.index(events.len()));
+            let mut resumed = cached(&folded(before));
+            for event in after {
+                resumed.evolve(event);
+            }
+            prop_assert_eq!(&resumed, party.account());
         }
-        prop_assert_eq!(&resumed, play.account());
     }
 }

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use tallybook_domain::account::{Account, AccountCommand, Fact};
 use tallybook_domain::money::Currency;
 use tallybook_domain::postings::LedgerAccount;
-use tallybook_domain::strategies::{Act, Play, billing, steps};
+use tallybook_domain::strategies::{Party, Play, billing, steps};
 use tallybook_domain::subscriptions::{InvoiceIssued, InvoiceStatus, InvoicesEvent};
 
-fn sum(play: &Play, account: LedgerAccount, key: Option<&str>) -> Result<i128, TestCaseError> {
-    let books = play
+fn sum(party: &Party, account: LedgerAccount, key: Option<&str>) -> Result<i128, TestCaseError> {
+    let books = party
         .books()
         .map_err(|unfooted| TestCaseError::fail(format!("{unfooted:?}")))?;
     Ok(books
@@ -22,76 +22,81 @@ proptest! {
     #![proptest_config(crate::cases(200))]
 
     #[test]
-    fn nothing_negative_is_due_and_receivables_are_the_open_invoices(
-        steps in steps(billing().prop_map(Act::Billing), 1..50)
-    ) {
-        let mut play = Play::open("acct_1");
+    fn nothing_negative_is_due_and_receivables_are_the_open_invoices(steps in steps(billing(), 1..50)) {
+        let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
-            let (at, command) = play.next(step);
-            if play.judge(&command, at).is_err() {
+            let turn = play.next(step);
+            if play.judge(&turn).is_err() {
                 continue;
             }
-            for invoice in play.account().invoices() {
-                // A credit for what is not used goes to the customer's balance; nothing is ever due that is negative.
-                prop_assert!(invoice.total >= 0 && invoice.amount_due >= 0, "{invoice:?}");
-                prop_assert_eq!(invoice.amount_due + invoice.applied_balance, invoice.total);
-                let lines: i64 = invoice.lines.iter().map(|line| line.amount).sum();
-                prop_assert_eq!(lines + invoice.tax + invoice.credited_to_balance, invoice.total);
-                let owed = if invoice.status == InvoiceStatus::Open { invoice.amount_remaining } else { 0 };
-                prop_assert!(owed >= 0, "{invoice:?}");
-                let booked = sum(&play, LedgerAccount::Receivable, Some(invoice.invoice.as_str()))?;
-                prop_assert_eq!(booked, i128::from(owed), "1210 of {:?}", invoice);
+            for party in play.parties() {
+                for invoice in party.account().invoices() {
+                    // A credit for what is not used goes to the customer's balance; nothing is ever due that is negative.
+                    prop_assert!(invoice.total >= 0 && invoice.amount_due >= 0, "{invoice:?}");
+                    prop_assert_eq!(invoice.amount_due + invoice.applied_balance, invoice.total);
+                    let lines: i64 = invoice.lines.iter().map(|line| line.amount).sum();
+                    prop_assert_eq!(lines + invoice.tax + invoice.credited_to_balance, invoice.total);
+                    let owed = if invoice.status == InvoiceStatus::Open { invoice.amount_remaining } else { 0 };
+                    prop_assert!(owed >= 0, "{invoice:?}");
+                    let booked = sum(party, LedgerAccount::Receivable, Some(invoice.invoice.as_str()))?;
+                    prop_assert_eq!(booked, i128::from(owed), "1210 of {:?}", invoice);
+                }
+                let balance = party.account().customer_balance(Currency::USD);
+                prop_assert_eq!(sum(party, LedgerAccount::CustomerBalance, None)?, -i128::from(balance));
             }
-            let balance = play.account().customer_balance(Currency::USD);
-            prop_assert_eq!(sum(&play, LedgerAccount::CustomerBalance, None)?, -i128::from(balance));
         }
     }
 
     /// Whatever a subscription is asked: what the preview says is charged at once is charged, and the invoice it says follows
     /// is the one the clock issues then.
     #[test]
-    fn a_preview_is_what_is_then_charged_and_issued(
-        steps in steps(billing().prop_map(Act::Billing), 1..50)
-    ) {
-        let mut play = Play::open("acct_1");
+    fn a_preview_is_what_is_then_charged_and_issued(steps in steps(billing(), 1..50)) {
+        let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
-            let (at, command) = play.next(step);
-            let AccountCommand::Subscription(asked) = &command else {
-                let _ = play.judge(&command, at);
+            let turn = play.next(step);
+            let (id, command) = &turn.commands[0];
+            let AccountCommand::Subscription(asked) = command else {
+                let _ = play.judge(&turn);
                 continue;
             };
-            let preview = play.account().preview(asked.as_ref().clone(), at);
-            let known = play.account().at(at).invoices().len();
+            let account = |play: &Play| {
+                let party = play.parties().iter().find(|party| party.id() == id);
+                party.expect("one of the two").account().clone()
+            };
+            let preview = account(&play).preview(asked.as_ref().clone(), turn.at);
+            let known = account(&play).at(turn.at).invoices().len();
             let Ok(preview) = preview else {
-                prop_assert!(play.judge(&command, at).is_err());
+                prop_assert!(play.judge(&turn).is_err());
                 continue;
             };
-            prop_assert!(play.judge(&command, at).is_ok());
-            let invoices = play.account().invoices();
-            prop_assert_eq!(invoices.len() - known, preview.invoices.len());
+            prop_assert!(play.judge(&turn).is_ok());
+            let account = account(&play);
+            prop_assert_eq!(account.invoices().len() - known, preview.invoices.len());
             for promised in &preview.invoices {
-                prop_assert_eq!(issued(play.account(), promised), Some(promised.clone()));
+                prop_assert_eq!(issued(&account, promised), Some(promised.clone()));
             }
             if let Some((then, promised)) = &preview.next_invoice {
-                prop_assert_eq!(issued(&play.account().at(*then), promised), Some(promised.clone()));
+                prop_assert_eq!(issued(&account.at(*then), promised), Some(promised.clone()));
             }
         }
     }
 
     /// No seat is assigned of units that are not there, whatever changes.
     #[test]
-    fn there_are_at_least_as_many_units_as_are_assigned(steps in steps(billing().prop_map(Act::Billing), 1..60)) {
-        let mut play = Play::open("acct_1");
+    fn there_are_at_least_as_many_units_as_are_assigned(steps in steps(billing(), 1..60)) {
+        let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
-            let (at, command) = play.next(step);
-            let _ = play.judge(&command, at);
-            for (id, state) in play.account().subscriptions() {
-                let seats = play.account().seats(id);
-                for seat in seats.iter() {
-                    let item = state.items.iter().find(|item| item.item == seat.item);
-                    let quantity = item.map_or(0, |item| item.quantity);
-                    let assigned = i64::try_from(seats.assigned(&seat.item)).expect("few");
-                    prop_assert!(assigned <= quantity, "{assigned} of {quantity}");
+            let turn = play.next(step);
+            let _ = play.judge(&turn);
+            for account in play.parties().iter().map(Party::account) {
+                for (id, state) in account.subscriptions() {
+                    let seats = account.seats(id);
+                    for seat in seats.iter() {
+                        let item = state.items.iter().find(|item| item.item == seat.item);
+                        let quantity = item.map_or(0, |item| item.quantity);
+                        let assigned = i64::try_from(seats.assigned(&seat.item)).expect("few");
+                        prop_assert!(assigned <= quantity, "{assigned} of {quantity}");
+                    }
                 }
             }
         }

@@ -5,8 +5,14 @@
 
 mod books;
 mod caching;
+mod calendar;
+mod conservation;
+mod histories;
 mod invoices;
 mod plain_rationals;
+mod plain_wallet;
+mod proration;
+mod reversal;
 mod second_opinion;
 mod time;
 

@@ -17,17 +17,17 @@ proptest! {
 
     #[test]
     fn released_cost_is_never_half_a_minor_unit_off_the_exact_share(steps in steps(spending(), 1..60)) {
-        let mut play = Play::open("acct_1");
+        let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
-            let (at, command) = play.next(step);
-            let _ = play.judge(&command, at);
-            for lot in play.account().credits().lots() {
+            let turn = play.next(step);
+            let _ = play.judge(&turn);
+            for lot in play.parties().iter().flat_map(|party| party.account().credits().lots()) {
                 let off = Ratio::from_integer(i128::from(lot.released_cost())) - exact(lot);
                 let bound = Ratio::new(1, 2);
                 prop_assert!(-bound <= off && off <= bound, "{} is off by {off}", lot.terms.grant);
             }
         }
-        for lot in play.account().credits().lots() {
+        for lot in play.parties().iter().flat_map(|party| party.account().credits().lots()) {
             if lot.available.is_zero() && lot.held.is_zero() {
                 prop_assert_eq!(lot.released_cost(), lot.cost(), "what is gone has released all of its cost");
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use futures::{StreamExt, stream};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tallybook_domain::account::{Account, AccountCommand};
 use tallybook_domain::identity::StreamId;
-use tallybook_domain::strategies::{Play, Step, history};
-use tallybook_journal::{CommandKey, Envelope, ExecuteError, Journal};
+use tallybook_domain::strategies::{Play, Step, Turn, history};
+use tallybook_journal::{CommandKey, Envelope, ExecuteError, Journal, Unit};
 use tallybook_tests::accounting::{Damage, Program};
 use tallybook_tests::binary;
 use tallybook_tests::database::TestDatabase;
@@ -46,44 +46,46 @@ fn drawn(seed: [u8; 32]) -> Vec<Step> {
         .current()
 }
 
-/// Let it happen, and the three months after it. The journal has to come to the verdicts of the rules in memory.
+/// Let it happen to two accounts, and the three months after it. The journal has to come to the verdicts of the rules in
+/// memory.
 async fn play(journal: &Journal, tenant: &str, account: &str, steps: &[Step]) {
-    let mut play = Play::open(account);
-    let stream = StreamId::account(&tenant.into(), &account.into());
-    let opening = AccountCommand::Open(play.opening());
-    assert!(execute(journal, &stream, 0, play.at(), opening).await);
+    let mut play = Play::open(account, &format!("{account}.other"));
+    assert!(execute(journal, tenant, 0, play.opening()).await);
     for (number, step) in (1..).zip(steps) {
-        let (at, command) = play.next(step);
-        let expected = play.judge(&command, at).is_ok();
+        let turn = play.next(step);
+        let expected = play.judge(&turn).is_ok();
         assert_eq!(
-            execute(journal, &stream, number, at, command).await,
+            execute(journal, tenant, number, turn).await,
             expected,
             "{tenant}/{account} step {number}: {step:?}"
         );
     }
     let later = play.at() + Duration::days(90);
-    execute(journal, &stream, usize::MAX, later, AccountCommand::WriteDue).await;
+    for party in play.parties() {
+        let turn = Turn {
+            at: later,
+            commands: vec![(party.id().clone(), AccountCommand::WriteDue)],
+        };
+        execute(journal, tenant, usize::MAX, turn).await;
+    }
 }
 
-/// Whether the journal accepts a command.
-async fn execute(
-    journal: &Journal,
-    stream: &StreamId,
-    number: usize,
-    at: DateTime<Utc>,
-    command: AccountCommand,
-) -> bool {
-    let envelope = Envelope {
+/// Whether the journal accepts a turn: all of its commands, as one unit.
+async fn execute(journal: &Journal, tenant: &str, number: usize, turn: Turn) -> bool {
+    let mut unit = Unit::new(Envelope {
         key: CommandKey::new(format!("step-{number}")),
         hash: [0; 32],
         expected_version: None,
-        at,
+        at: turn.at,
         metadata: BTreeMap::new(),
-    };
-    match journal.execute::<Account>(stream, command, envelope).await {
+    });
+    for (account, command) in turn.commands {
+        let _ = unit.add::<Account>(&StreamId::account(&tenant.into(), &account), command);
+    }
+    match journal.execute_unit(unit).await {
         Ok(_) => true,
         Err(ExecuteError::Refused(_)) => false,
-        Err(error) => panic!("{stream} step {number}: {error}"),
+        Err(error) => panic!("{tenant} step {number}: {error}"),
     }
 }
 
