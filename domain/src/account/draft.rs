@@ -117,7 +117,7 @@ impl<'a> Draft<'a> {
     fn write(&mut self, due_at: Timestamp, due: &Due) {
         match due {
             Due::LotEnded(grant) => {
-                self.reconcile(grant);
+                self.reconcile_by(grant, due_at);
                 for (effective_at, event) in rollover::trims(&self.account.credits, grant, due_at) {
                     self.record(effective_at, event);
                 }

@@ -70,7 +70,8 @@ impl Draft<'_> {
         let lots = lots_of(&released);
         self.record(at, CreditsEvent::HoldReleased(released));
         for grant in &lots {
-            self.reconcile(grant);
+            // A lot that ended since ends in its turn: what came back before may repay a debt until then.
+            self.reconcile_by(grant, at);
         }
     }
 

@@ -105,13 +105,16 @@ impl Credits {
     ) -> Units {
         let within: Vec<&Lot> = self.valid_lots(unit, at).filter(|lot| reaches(lot)).collect();
         let all: Units = within.iter().map(|lot| lot.available).sum();
+        let clawed = self.overdrawn(unit);
         let debts = self.pressing_debts(unit);
         let held = debts.map(|(feature, debt)| {
             let repay = within.iter().filter(|lot| lot.terms.may_be_spent_on(feature));
             let there: Units = repay.map(|lot| lot.available).sum();
-            if there < all { debt.min(there) } else { debt }
+            // What backs a clawback repays nothing.
+            let free = (there - clawed).max(Units::ZERO);
+            if there < all { debt.min(free) } else { debt }
         });
-        all - held.sum() - self.overdrawn(unit)
+        all - held.sum() - clawed
     }
 
     /// What lots of this kind that are valid at `at` have available.

@@ -238,12 +238,14 @@ impl Lot {
         self.consumed_cost + self.removed_cost + self.moved_cost - self.rolled().map_or(0, |row| row.cost)
     }
 
-    /// Whether its end has something left to do: units to expire, or a cause recorded ahead of its date, which the end
-    /// precedes and which will turn out to undo part of the expiry.
+    /// Whether its end has something left to do: units to expire, cost that its uses left when a correction made it smaller
+    /// than they were, or a cause recorded ahead of its date, which the end precedes and which will turn out to undo part of
+    /// the expiry.
     pub(super) fn awaits_its_end(&self, end: Timestamp) -> bool {
         let ahead = || self.rows.values().any(|row| row.effective_at >= end);
         let ended = || self.rows.contains_key(&RowKey::Expiry) || self.rolled().is_some();
-        self.available.is_positive() || (!ended() && ahead())
+        let leftover = || self.held.is_zero() && self.released_cost() != self.curve(self.granted.micros());
+        self.available.is_positive() || (!ended() && (ahead() || leftover()))
     }
 
     /// The lot's cost in minor units; zero for a gift.

@@ -7,7 +7,8 @@
 //! delivery that slips in between two older causes changes just the rows it must, each dated as its cause.
 //!
 //! Cost follows the lot's cumulative curve: used units first (their slices are history and never re-allocated), then
-//! the clawed back, then the expired.
+//! the clawed back, then the expired. When nothing of a lot is left behind its end, what its uses left of its cost goes
+//! with what expired, or comes from there: a grant that was corrected below what was used of it stays on no account.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +54,8 @@ struct Play<'a> {
     /// Units used, and what of the lot's cost they took; from the end on those that went on, too.
     gone: Units,
     gone_cost: i64,
+    /// Units held, or yet to come back.
+    outstanding: Units,
     /// Units that expired before the end, to make room.
     trimmed: Units,
     /// The most that may go on at the end.
@@ -90,6 +93,15 @@ impl Play<'_> {
         self.lot.curve((self.gone + units).micros()) - self.gone_cost
     }
 
+    /// Cost of what is clawed back and expired together: all that is left of it once nothing of the lot is.
+    fn cost_of_gone(&self, units: Units, frozen: Units) -> i64 {
+        if self.ended && self.outstanding.is_zero() && frozen.is_zero() {
+            self.lot.curve(self.lot.granted.micros()) - self.gone_cost
+        } else {
+            self.cost(units)
+        }
+    }
+
     fn stand(&self, revoked: Units, frozen: Units) -> Standing {
         // What was taken away by hand is not there to be given back, and was not used: no debt comes of it.
         let (revoked, frozen) = if self.lot.removed.is_positive() {
@@ -111,7 +123,7 @@ impl Play<'_> {
             frozen_overdrawn: frozen - frozen_unused,
             expired,
             revoked_cost,
-            expired_cost: self.cost(revoked_unused + expired) - revoked_cost,
+            expired_cost: self.cost_of_gone(revoked_unused + expired, frozen_unused) - revoked_cost,
         }
     }
 
@@ -138,8 +150,9 @@ impl Play<'_> {
         if rolled.is_positive() {
             // What was clawed back before keeps the cost it has; the rest of the lot's cost is the expired units'.
             let all = next.revoked - next.revoked_overdrawn + next.expired;
+            let frozen = next.frozen - next.frozen_overdrawn;
             next.revoked_cost = was.revoked_cost;
-            next.expired_cost = self.cost(all) - was.revoked_cost;
+            next.expired_cost = self.cost_of_gone(all, frozen) - was.revoked_cost;
         }
         self.put(
             RowKey::Expiry,
@@ -188,6 +201,7 @@ impl Play<'_> {
                 let repaid = (*units).min(self.short);
                 self.short -= repaid;
                 self.pool += *units - repaid;
+                self.outstanding -= *units;
                 self.put(RowKey::OverdraftBy(cause.to_owned()), at, -repaid, Units::ZERO, 0);
                 self.stand(was.revoked, was.frozen)
             }
@@ -244,6 +258,7 @@ pub(super) fn schedule(
         short: (-unused).max(Units::ZERO),
         gone: lot.spent(),
         gone_cost: lot.spent_cost(),
+        outstanding: lot.held + returned,
         trimmed: Units::ZERO,
         allowance,
         standing: Standing::default(),

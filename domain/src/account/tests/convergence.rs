@@ -231,3 +231,32 @@ proptest! {
         prop_assert_eq!(one_by_one.account.credits(), at_once.account.credits());
     }
 }
+
+#[test]
+fn a_grant_corrected_below_what_was_used_of_it_stays_on_no_account() {
+    let end = day(20);
+    let paid = |units| Payment::of(credits(units), 1_000, day(1), Some(end));
+    for late in [false, true] {
+        let mut world = World::new();
+        world.run(paid(100).settle(), day(1)).unwrap();
+        world.run(debit("d", 90), day(2)).unwrap();
+        if late {
+            world.run(AccountCommand::WriteDue, end).unwrap();
+        }
+        let corrected = Payment {
+            facts: paid(50).facts,
+            ..paid(50)
+        };
+        world
+            .run(corrected.settle(), day(if late { 21 } else { 3 }))
+            .unwrap();
+        let _ = world.run(AccountCommand::WriteDue, end);
+        let lot = world.lot("grant_pi_1");
+        assert_eq!(
+            (lot.overdrawn, lot.released_cost()),
+            (credits(40), 1_000),
+            "late: {late}"
+        );
+        assert_eq!(world.account.next_due(), None);
+    }
+}

@@ -174,6 +174,38 @@ fn what_a_hold_gives_back_repays_on_the_instant_it_times_out() {
 }
 
 #[test]
+fn what_came_back_repays_before_its_lot_ends_however_late_that_is_written() {
+    let told = |late: bool| {
+        let mut world = World::new();
+        world.run(allow(None, Repayment::First), day(1)).unwrap();
+        let ends = GrantCredits {
+            expires_at: Some(day(6)),
+            ..paid("g", 10)
+        };
+        world.run(AccountCommand::Grant(ends), day(1)).unwrap();
+        let hold = HoldCredits {
+            hold: "h".into(),
+            unit: UnitCode::default(),
+            units: credits(9),
+            expires_in: Duration::days(4),
+            feature: None,
+            reference: None,
+            on_expiry: crate::credits::OnExpiry::Keep,
+        };
+        world.run(AccountCommand::Hold(hold), day(1)).unwrap();
+        world.run(debit("d", 3), day(2)).unwrap();
+        if !late {
+            world.run(AccountCommand::WriteDue, day(5)).unwrap();
+        }
+        world.run(AccountCommand::WriteDue, day(6)).unwrap();
+        let lot = world.lot("g");
+        (debt(&world), lot.consumed, lot.expired)
+    };
+    assert_eq!(told(true), (Units::ZERO, credits(3), credits(7)));
+    assert_eq!(told(false), told(true));
+}
+
+#[test]
 fn debt_does_not_expire_with_a_grant() {
     let mut world = World::new();
     world.run(allow(None, Repayment::First), day(1)).unwrap();
