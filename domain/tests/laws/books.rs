@@ -52,6 +52,23 @@ fn agree(party: &Party) -> Result<Books, TestCaseError> {
             prop_assert_eq!(booked, told, "{:?} of {}", account, lot.terms.grant);
         }
     }
+    for unit in party.account().credits().kinds() {
+        // What no lot covered is used, and owed, under no lot.
+        let debt = i128::from(party.account().credits().debt(&unit).micros());
+        for (account, told) in [
+            (LedgerAccount::UnitsConsumed, debt),
+            (LedgerAccount::UnitsOverdraft, -debt),
+        ] {
+            let key = (account, String::new(), unit.to_string());
+            prop_assert_eq!(
+                books.get(&key).copied().unwrap_or_default(),
+                told,
+                "{:?} of {}",
+                account,
+                unit
+            );
+        }
+    }
     Ok(books)
 }
 

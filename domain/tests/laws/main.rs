@@ -13,6 +13,7 @@ mod plain_rationals;
 mod plain_wallet;
 mod proration;
 mod reversal;
+mod rollover;
 mod second_opinion;
 mod time;
 
