@@ -13,7 +13,10 @@ use super::payment::usd;
 use crate::Timestamp;
 use crate::account::{Account, AccountCommand};
 use crate::calendar::Interval;
-use crate::catalog::{Collection, Coupon, CouponDuration, FeatureTerms, Off, Pack, Price, PriceScheme, RolloverRule, Tier, Uncollected};
+use crate::catalog::{
+    Collection, Coupon, CouponDuration, FeatureTerms, Off, Pack, Price, PriceScheme, RolloverRule, Tier,
+    Uncollected,
+};
 use crate::identity::{PaymentId, SubscriptionId, UnitCode};
 use crate::money::{Currency, Money};
 use crate::purchases::{PayPurchase, PurchaseCommand, RefundPurchase, StartPurchase};
