@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::shutdown::{Stop, StopSwitch, stop_switch};
-use crate::stripe::Inbox;
+use crate::stripe::{Inbox, StripeApi};
 use crate::tenants::Keyring;
 use crate::test_clocks::{Present, TestClocks};
 
@@ -30,6 +30,8 @@ pub struct AppState {
     pub keyring: Arc<Keyring>,
     /// Stripe's deliveries.
     pub stripe: Inbox,
+    /// Where Stripe is asked.
+    pub stripe_api: StripeApi,
     /// What time it is, for the server and for an account.
     pub present: Present,
     /// What moves test clocks.
@@ -58,7 +60,11 @@ pub struct Engine {
 
 impl Engine {
     /// Migrate the database, open the journal and start what follows it.
-    pub async fn start(database: PgConnectOptions, clock: Clock) -> Result<Self, StartError> {
+    pub async fn start(
+        database: PgConnectOptions,
+        clock: Clock,
+        stripe_api: StripeApi,
+    ) -> Result<Self, StartError> {
         tallybook_journal::migrate(&database).await?;
         let journal = Journal::open(JournalConfig::new(database)).await?;
         let (switch, stop) = stop_switch();
@@ -67,6 +73,7 @@ impl Engine {
         let state = AppState {
             projections: tallybook_projections::Engine::start(&journal, EngineConfig::default()),
             stripe: Inbox::new(journal.clone(), present.clone()),
+            stripe_api,
             test_clocks: TestClocks::new(&journal),
             reads: Reads::new(&journal),
             journal,

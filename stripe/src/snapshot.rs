@@ -9,7 +9,7 @@ use crate::object::{Object, ObjectKind, Unreadable};
 /// settling gives the same result from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// `evt_..`, or `fetch:<object id>` for a read from the API (see [`Snapshot::fetched`]).
+    /// `evt_..`, or `fetch:<object id>:<second>` for a read from the API (see [`Snapshot::fetched`]).
     pub event_id: String,
     /// e.g. `customer.subscription.updated`.
     pub event_type: String,
@@ -73,7 +73,7 @@ impl Snapshot {
         crate::json::write_canonical_object(object, &[], &mut canonical);
         let hash = crate::json::sha256_hex(canonical.as_bytes());
         Some(Self {
-            event_id: format!("{FETCHED}{}", read.id()),
+            event_id: format!("{FETCHED}{}:{at}", read.id()),
             event_type: format!("{}.fetched", read.kind()),
             created: at,
             request_id: None,

@@ -83,6 +83,8 @@ impl Client {
     /// # Panics
     /// When no HTTP client can be made here.
     pub fn new(base: &str, api_key: &str) -> Self {
+        // The client is built with TLS, as the engine's is, and wants to know by whom.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .no_proxy()

@@ -14,6 +14,7 @@ use tallybook_stripe::signature::{DEFAULT_TOLERANCE, Verifier, WebhookSecret};
 use super::repo::{self, Raised};
 use super::worker::{SIGNATURE, tell_due};
 use super::{Address, Kind};
+use crate::outbound;
 use crate::tenants::{self, Mode};
 
 const TENANT: &str = "t";
@@ -75,7 +76,8 @@ async fn tell(pool: &sqlx::PgPool) {
         .execute(pool)
         .await
         .expect("the database answers");
-    tell_due(pool, &reqwest::Client::new(), NOW).await.expect("told");
+    let client = outbound::client().build().expect("a client");
+    tell_due(pool, &client, NOW).await.expect("told");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tallybook_stripe::signature::sign;
 
 use super::address::Address;
 use super::repo::{self, AlarmView, Untold};
-use crate::AppState;
+use crate::{AppState, outbound};
 
 /// Proves who posts: `t=<unix seconds>,v1=<hex>`, HMAC-SHA256 over `<t>.<body>`, as Stripe signs.
 pub(super) const SIGNATURE: &str = "tallybook-signature";
@@ -21,7 +21,13 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Tell what is raised until [`AppState::stop`] is requested.
 pub(crate) async fn work(state: AppState) {
     let mut stop = state.stop.clone();
-    let client = reqwest::Client::new();
+    let client = match outbound::client().timeout(TIMEOUT).build() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(%error, "alarms cannot be posted from here; they are listed only");
+            return;
+        }
+    };
     while !stop.is_requested() {
         let now = state.present.of_server().timestamp();
         if let Err(error) = tell_due(&state.pool, &client, now).await {
@@ -72,7 +78,6 @@ async fn post(client: &reqwest::Client, alarm: Untold, now: i64) -> Result<(), S
     let body = serde_json::to_vec(&view).map_err(|error| error.to_string())?;
     let answer = client
         .post(address.url().clone())
-        .timeout(TIMEOUT)
         .header("content-type", "application/json")
         .header(SIGNATURE, sign(address.secret(), now, &body))
         .body(body)

@@ -10,6 +10,7 @@ pub mod output;
 mod rebuild;
 mod report;
 mod serve;
+mod stripe;
 mod tenants;
 mod verify;
 
@@ -34,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Stripe(stripe::StripeArgs),
     Tenants(tenants::TenantsArgs),
     Keys(keys::KeysArgs),
     Report(report::ReportArgs),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(args).await,
+        Command::Stripe(args) => stripe::run(args).await,
         Command::Tenants(args) => tenants::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Report(args) => report::run(args).await,

@@ -9,12 +9,14 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::stripe::StripeApiArgs;
 use super::{CliError, DatabaseArgs, Outcome, output};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::engine::Engine;
 use crate::http;
 use crate::shutdown::StopSwitch;
+use crate::stripe::StripeApi;
 use crate::tenants::{self, ApiKey, Mode, Role, TenantsError};
 
 /// Serve the HTTP interface until told to stop (SIGTERM or SIGINT).
@@ -33,6 +35,8 @@ pub(super) struct ServeArgs {
     listen: SocketAddr,
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    stripe: StripeApiArgs,
     /// Say address and key as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -51,15 +55,22 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         .map_err(|error| CliError::new(format!("cannot listen on {}: {error}", args.listen)))?;
     let signals =
         Signals::catch().map_err(|error| CliError::new(format!("cannot catch signals: {error}")))?;
+    let stripe_api = args.stripe.api()?;
     let database = args.database.open().await?;
-    let outcome = serve(listener, &database, signals, args.json).await;
+    let outcome = serve(listener, &database, stripe_api, signals, args.json).await;
     database.stop().await;
     outcome
 }
 
-async fn serve(listener: TcpListener, database: &Database, signals: Signals, json: bool) -> Outcome {
+async fn serve(
+    listener: TcpListener,
+    database: &Database,
+    stripe_api: StripeApi,
+    signals: Signals,
+    json: bool,
+) -> Outcome {
     let address = listener.local_addr().map_err(CliError::from_error)?;
-    let engine = Engine::start(database.options().clone(), Clock::System)
+    let engine = Engine::start(database.options().clone(), Clock::System, stripe_api)
         .await
         .map_err(|error| CliError::new(format!("cannot start: {error}")))?;
     let first_key = match first_key(&engine).await {

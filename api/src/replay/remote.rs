@@ -9,6 +9,7 @@ use tallybook_stripe::signature::{WebhookSecret, sign};
 use super::run::body_of;
 use super::source::Streams;
 use crate::cli::CliError;
+use crate::outbound;
 
 /// How often a delivery is tried, as Stripe would: the server may be restarting.
 const TRIES_MAX: u32 = 60;
@@ -22,7 +23,7 @@ pub(super) async fn send(
     secret: &WebhookSecret,
     workers: usize,
 ) -> Result<u64, CliError> {
-    let client = reqwest::Client::new();
+    let client = outbound::client().build().map_err(CliError::from_error)?;
     let refused: Vec<u64> = stream::iter(plan)
         .map(|step| {
             let client = &client;

@@ -4,6 +4,7 @@ use tallybook_domain::identity::TenantId;
 use tallybook_stripe::settlement::Mode as Customers;
 use tallybook_stripe::signature::{DEFAULT_TOLERANCE, NoSecrets, SecretError, Verifier, WebhookSecret};
 
+use super::asking::{StripeKey, StripeKeyError};
 use super::partition::Partition;
 use super::repo::endpoints;
 use crate::tenants::Mode;
@@ -29,6 +30,9 @@ pub enum EndpointError {
     /// A secret that would prove nothing.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// An API key that opens nothing of this tenant's.
+    #[error(transparent)]
+    StripeKey(#[from] StripeKeyError),
     /// No secret at all.
     #[error(transparent)]
     NoSecrets(#[from] NoSecrets),
@@ -46,6 +50,8 @@ pub(super) struct EndpointTerms {
     pub stripe_account: String,
     /// What becomes of a customer that names no account.
     pub customers: Customers,
+    /// What opens Stripe's API, if Tallybook may ask there.
+    pub api_key: Option<StripeKey>,
 }
 
 /// Find an endpoint by its name.
@@ -88,6 +94,7 @@ pub(super) async fn put(
         &terms.stripe_account,
         customers,
         &terms.secrets,
+        terms.api_key.as_ref().map(StripeKey::reveal),
     )
     .await?;
     is_ours

@@ -10,6 +10,7 @@ use tallybook_domain::Refusal;
 use tallybook_domain::treasury::TreasuryRefusal;
 use tallybook_stripe::settlement::Mode as Customers;
 
+use super::asking::{ObjectError, StripeKey};
 use super::endpoint::{self, EndpointError, EndpointTerms};
 use super::intake::IntakeError;
 use super::partition::Partition;
@@ -23,6 +24,7 @@ use crate::http::page::{Limit, Page, PageRequest};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters, PathIds, RawBody};
 use crate::http::write::Write;
+use crate::tenants::Mode;
 
 /// The routes below `/v1`.
 pub fn router() -> Router<AppState> {
@@ -64,21 +66,23 @@ struct SettleBody {
     object: String,
 }
 
-/// What a success page calls: settle now, and say whose it is.
+/// What a success page calls: ask Stripe how the object is, if Tallybook may; settle now, and say whose it is.
 async fn settle(
     State(state): State<AppState>,
     caller: Authorized<Writing>,
     Body(body): Body<SettleBody>,
 ) -> Result<Json<Value>, Problem> {
-    let unknown = || Problem::not_found("object_not_found", "nothing was delivered about this object yet");
-    let tenant = caller.tenant.as_str();
-    let partition = views::partition_of(&state.pool, tenant, &body.object)
+    let unknown = || Problem::not_found("object_not_found", "nothing is known about this object yet");
+    let object = body.object.as_str();
+    let partition = state
+        .stripe
+        .ask_for(&state.stripe_api, &caller.tenant, object)
         .await?
         .ok_or_else(unknown)?;
-    state.stripe.settle(&partition, &body.object).await?;
+    state.stripe.settle(&partition, object).await?;
     let view = state
         .stripe
-        .object(&caller.tenant, &body.object)
+        .object(&caller.tenant, object)
         .await?
         .ok_or_else(unknown)?;
     Ok(Json(json!({"account": view.account, "object": view})))
@@ -217,6 +221,8 @@ struct EndpointBody {
     stripe_account: Option<String>,
     #[serde(default)]
     customers: Customers,
+    #[serde(default)]
+    api_key: Option<String>,
 }
 
 /// Make an endpoint, or change it. Secrets go in and never come out.
@@ -233,7 +239,10 @@ async fn put_endpoint(
             "an id is 1 to 64 of A-Z a-z 0-9 _ . : -",
         ));
     }
+    let livemode = write.caller.mode == Mode::Live;
+    let api_key = body.api_key.map(|key| StripeKey::new(key, livemode)).transpose();
     let terms = EndpointTerms {
+        api_key: api_key.map_err(EndpointError::from)?,
         secrets: body.secrets,
         stripe_account: body.stripe_account.unwrap_or_else(|| Partition::SELF.to_owned()),
         customers: body.customers,
@@ -244,6 +253,7 @@ async fn put_endpoint(
         "stripe_account": terms.stripe_account,
         "customers": terms.customers,
         "secrets": terms.secrets.len(),
+        "api_key": terms.api_key.is_some(),
     })))
 }
 
@@ -256,6 +266,7 @@ impl From<EndpointError> for Problem {
             EndpointError::Secret(error) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), detail).with("field", "secrets")
             }
+            EndpointError::StripeKey(_) => Self::invalid_field("api_key", detail),
             EndpointError::NoSecrets(_) => Self::invalid_field("secrets", detail),
             EndpointError::Unavailable(error) => error.into(),
         }
@@ -268,6 +279,23 @@ impl From<IntakeError> for Problem {
         match error {
             IntakeError::Unavailable(error) => error.into(),
             final_error => Self::new(StatusCode::BAD_REQUEST, code, final_error.to_string()),
+        }
+    }
+}
+
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Intake(error) => error.into(),
+            ObjectError::Stripe(error) if error.is_retryable() => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stripe_unavailable",
+                error.to_string(),
+            )
+            .retry_after(5),
+            ObjectError::Stripe(error) => {
+                Self::new(StatusCode::BAD_GATEWAY, "stripe_refuses", error.to_string())
+            }
         }
     }
 }

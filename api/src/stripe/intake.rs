@@ -111,21 +111,34 @@ impl Inbox {
                 account: account.to_owned(),
             });
         }
-        let entry = match delivery {
-            Delivery::Event(event) => entry(&event.snapshot, body),
-            Delivery::Thin(hint) => Entry {
-                event_id: &hint.event_id,
-                content_hash: &hint.content_hash,
-                event_type: hint.event_type.as_deref().unwrap_or("v2.core.event"),
-                object_kind: None,
-                object_id: hint.object_id.as_deref(),
-                customer: None,
-                snapshot: None,
-                body,
-                fate: Fate::WithoutEffect,
-                kin: Vec::new(),
-            },
-        };
+        match delivery {
+            Delivery::Event(event) => self.store(partition, &event.snapshot, body).await,
+            Delivery::Thin(hint) => {
+                let entry = Entry {
+                    event_id: &hint.event_id,
+                    content_hash: &hint.content_hash,
+                    event_type: hint.event_type.as_deref().unwrap_or("v2.core.event"),
+                    object_kind: None,
+                    object_id: hint.object_id.as_deref(),
+                    customer: None,
+                    snapshot: None,
+                    body,
+                    fate: Fate::WithoutEffect,
+                    kin: Vec::new(),
+                };
+                Ok(repo::inbox::store(&self.pool, partition, &entry).await?)
+            }
+        }
+    }
+
+    /// Store what was delivered or fetched, and wake the worker if there is something to settle.
+    pub(super) async fn store(
+        &self,
+        partition: &Partition,
+        snapshot: &Snapshot,
+        body: &[u8],
+    ) -> Result<Receipt, IntakeError> {
+        let entry = entry(snapshot, body);
         let receipt = repo::inbox::store(&self.pool, partition, &entry).await?;
         if matches!(entry.fate, Fate::ToSettle) && !receipt.is_duplicate() {
             self.wake.notify_one();

@@ -3,6 +3,7 @@
 //! A delivery is verified on its raw bytes, stored, answered, and only then worked on ([`intake`]). Work is not "apply
 //! this event" but "settle": [`settle`] takes everything stored about an object and its kin, derives what should stand,
 //! and lets the accounts record the difference. [`worker`] keeps doing that for what is stored and not settled.
+//! [`asking`] reads from Stripe's API what was not delivered.
 //!
 //! **What is locked, in which order.** A settlement is one transaction. It finds the ids of its component and the
 //! customers they name, locks all of these (advisory, in the order of their hashes) in one statement, and reads the inbox
@@ -17,6 +18,7 @@
 //! A process may die anywhere: the account's stream is the truth, deliveries not yet marked are settled again, and the
 //! account refuses what changes nothing.
 
+mod asking;
 mod endpoint;
 mod http;
 mod inbox;
@@ -33,6 +35,9 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use asking::{
+    AskError, Asking, ObjectError, StripeApi, StripeKey, StripeKeyError, SyncError, Synced, sync,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::router;
 pub use inbox::Inbox;

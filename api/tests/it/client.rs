@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
+use tallybook_api::outbound;
 
 /// A caller with a key.
 #[derive(Clone)]
@@ -90,7 +91,7 @@ impl Client {
             base: format!("http://{address}"),
             key: key.to_owned(),
             key_id,
-            http: reqwest::Client::new(),
+            http: outbound::client().build().expect("a client"),
         }
     }
 

@@ -14,7 +14,7 @@ async fn without_a_key_of_ours_nobody_gets_in() {
     let server = Server::start().await;
     let client = server.tenant("t", Role::Admin).await;
     let url = format!("http://{}/v1/accounts/acme", server.address);
-    let http = reqwest::Client::new();
+    let http = tallybook_api::outbound::client().build().expect("a client");
     let answer = send(http.get(&url)).await;
     answer.refused(401, "unauthenticated");
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -1,6 +1,7 @@
 //! Black-box tests of the interface: a real server on loopback, a real PostgreSQL, requests over the wire.
 
 mod accounts;
+mod asking_stripe;
 mod bad_input;
 mod catalog;
 mod client;

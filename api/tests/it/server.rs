@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use tallybook_api::clock::Clock;
 use tallybook_api::engine::Engine;
 use tallybook_api::http;
+use tallybook_api::stripe::StripeApi;
 use tallybook_api::tenants::{self, Mode, Role};
 use tallybook_journal::testing;
 use tokio::net::TcpListener;
@@ -27,9 +28,21 @@ impl Server {
         Self::on(testing::fresh_database().await, Clock::System).await
     }
 
+    /// On a fresh database, asking what it has to ask of Stripe at this address.
+    pub(crate) async fn asking(stripe: &str) -> Self {
+        let stripe = StripeApi::new(stripe.parse().expect("a URL")).expect("a client");
+        Self::with(testing::fresh_database().await, Clock::System, stripe).await
+    }
+
     /// On a database that may have been served before, or is by another.
     pub(crate) async fn on(database: PgConnectOptions, clock: Clock) -> Self {
-        let engine = Engine::start(database, clock.clone())
+        // Nothing is asked of Stripe: no endpoint has an API key.
+        let nowhere = StripeApi::new("http://127.0.0.1:9".parse().expect("a URL")).expect("a client");
+        Self::with(database, clock, nowhere).await
+    }
+
+    async fn with(database: PgConnectOptions, clock: Clock, stripe: StripeApi) -> Self {
+        let engine = Engine::start(database, clock.clone(), stripe)
             .await
             .expect("the engine starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

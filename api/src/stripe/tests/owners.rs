@@ -63,6 +63,7 @@ async fn what_has_no_owner_waits_under_its_customer_and_is_drained_by_the_link()
         "self",
         "linked",
         &secrets,
+        None,
     )
     .await
     .expect("put");
