@@ -127,7 +127,7 @@ impl Inbox {
         let ids: Vec<String> = fetched.object_id.iter().cloned().collect();
         let mut connection = self.pool.acquire().await?;
         let stored = settlement::deliveries(&mut connection, partition, &ids).await?;
-        let component = Component::new(stored.into_iter().map(|delivery| delivery.snapshot.0));
+        let component = Component::new(stored.iter().map(|delivery| &delivery.snapshot.0));
         let mut winners = component.winners();
         Ok(winners.any(|winner| winner.snapshot.fields == fetched.fields))
     }
