@@ -1,4 +1,8 @@
 //! Asking Stripe for what it did not deliver: a server that answers as Stripe's API does, over real HTTP.
+#![expect(
+    clippy::unused_async,
+    reason = "a handler is asynchronous even if it waits for nothing"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

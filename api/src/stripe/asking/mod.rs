@@ -94,12 +94,11 @@ impl Inbox {
                 continue;
             }
             match self.ask(stripe, &asking, object_id).await {
-                Ok(Asked::Unknown) => {}
+                Ok(Asked::Unknown) | Err(ObjectError::Stripe(AskError::NotAnObject(_))) => {}
                 Ok(Asked::Same | Asked::News) => return Ok(Some(asking.partition)),
                 Err(error) if stored.is_some() => {
                     tracing::warn!(object = object_id, %error, "settled from what was delivered alone");
                 }
-                Err(ObjectError::Stripe(AskError::NotAnObject(_))) => {}
                 Err(error) => return Err(error),
             }
         }
