@@ -4,6 +4,7 @@
     reason = "objects are built where they are passed"
 )]
 
+mod agreement;
 mod dead_letters;
 mod owners;
 mod races;

@@ -17,23 +17,27 @@ pub(super) const PLANS: [(&str, i64); 3] = [
     ("price_large", 4_999),
 ];
 
-/// The plans in force from the beginning of time: each gives as many credits a period as it costs in dollars, and ten in
-/// a trial.
+/// Plans of those prices: each gives as many credits a period as it costs in dollars, and ten in a trial.
+pub fn plans() -> Vec<Plan> {
+    let credits = |count: i64| Units::from_credits(count).expect("a few credits");
+    let plan = |(price, amount): (&str, i64)| Plan {
+        prices: BTreeSet::from([price.to_owned()]),
+        credits: credits(amount / 100),
+        credits_value: Some(Money::new(amount / 2, Currency::USD)),
+        trial: Some(TrialRule {
+            days: 14,
+            credits: credits(10),
+            ..TrialRule::default()
+        }),
+        ..Plan::new(price, price)
+    };
+    PLANS.into_iter().map(plan).collect()
+}
+
+/// [`plans`], in force from the beginning of time.
 pub fn prices() -> Prices {
     let mut catalog = Catalog::default();
-    for (price, amount) in PLANS {
-        let credits = |count: i64| Units::from_credits(count).expect("a few credits");
-        let plan = Plan {
-            prices: BTreeSet::from([price.to_owned()]),
-            credits: credits(amount / 100),
-            credits_value: Some(Money::new(amount / 2, Currency::USD)),
-            trial: Some(TrialRule {
-                days: 14,
-                credits: credits(10),
-                ..TrialRule::default()
-            }),
-            ..Plan::new(price, price)
-        };
+    for plan in plans() {
         let publish = CatalogCommand::PublishPlan {
             plan: Box::new(plan),
             effective_from: Some(Timestamp::UNIX_EPOCH),

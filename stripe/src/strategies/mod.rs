@@ -33,7 +33,7 @@ mod tenant;
 mod version;
 
 pub use act::{Act, DisputeMove, FirstPayment, PaymentEnds, RefundEnds, Step, Through, act, life, lives};
-pub use catalog::prices;
+pub use catalog::{plans, prices};
 pub use stripe::{Stripe, Sums, Told};
 pub use tenant::{Parked, Tenant};
 pub use version::Version;
