@@ -1,21 +1,21 @@
 //! How deliveries come: strange, from exports, late, many.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
 use tallybook_stripe::event::{Delivery, parse};
-use tallybook_stripe::replay::{Line, Perturbation, StreamReader, twin_of};
+use tallybook_stripe::replay::{Line, Perturbation, StreamReader};
 use tallybook_stripe::settlement::{Mode, Prices};
 use tallybook_stripe::snapshot::Snapshot;
 use tallybook_stripe::strategies::Tenant;
 
-use crate::objects::{body, customer, event, paid_intent};
+use crate::objects::{body, customer, event, paid_intent, twin};
 
 const WORLD: &str = include_str!("../../../tests/data/world-7.ndjson");
+
+/// Its events, read once.
+static EVENTS: LazyLock<Vec<Arc<Snapshot>>> = LazyLock::new(|| snapshots(WORLD.as_bytes()));
 
 fn snapshots(stream: &[u8]) -> Vec<Arc<Snapshot>> {
     StreamReader::new(stream)
@@ -30,7 +30,7 @@ fn snapshots(stream: &[u8]) -> Vec<Arc<Snapshot>> {
 }
 
 fn end() -> Timestamp {
-    let newest = snapshots(WORLD.as_bytes()).iter().map(|it| it.created).max();
+    let newest = EVENTS.iter().map(|it| it.created).max();
     Timestamp::from_timestamp(newest.expect("events"), 0).expect("in the calendar")
 }
 
@@ -108,12 +108,12 @@ fn s46_an_export_newest_first_in_pages_that_overlap_ends_the_same() {
     }
     let pages = snapshots(&export);
     assert!(pages.len() > bodies.len(), "pages overlap");
-    assert_eq!(hash(&pages), hash(&snapshots(WORLD.as_bytes())));
+    assert_eq!(hash(&pages), hash(EVENTS.iter()));
 }
 
 #[test]
 fn s47_a_lost_event_shows_and_heals_when_it_comes_29_days_later() {
-    let events = snapshots(WORLD.as_bytes());
+    let events = &*EVENTS;
     let lost = events
         .iter()
         .position(|it| it.event_type == "refund.created")
@@ -132,7 +132,7 @@ fn s47_a_lost_event_shows_and_heals_when_it_comes_29_days_later() {
         .collect();
     assert!(!missed.is_empty(), "its charge misses it");
     tenant.deliver(&events[lost], end() + chrono::Duration::days(29));
-    assert_eq!(tenant.state(end()).hash, hash(&events));
+    assert_eq!(tenant.state(end()).hash, hash(events));
     assert!(tenant.parked().is_empty());
 }
 
@@ -142,7 +142,7 @@ fn s54_many_deliveries_shuffled_with_copies_and_twins_end_as_in_order() {
     let scale = std::env::var("TALLYBOOK_TEST_SCALE")
         .ok()
         .and_then(|text| text.parse().ok());
-    let expected = hash(&snapshots(WORLD.as_bytes()));
+    let expected = hash(EVENTS.iter());
     for seed in 0..scale.unwrap_or(1_u64).max(1) * 2 {
         let perturbation = Perturbation {
             seed,
@@ -151,31 +151,12 @@ fn s54_many_deliveries_shuffled_with_copies_and_twins_end_as_in_order() {
             twins: "0.05".parse().expect("a probability"),
             drop: Vec::new(),
         };
-        let lines: Vec<&str> = WORLD.lines().collect();
-        let ids = (0..lines.len())
-            .map(|index| index.to_string())
-            .collect::<Vec<_>>();
-        let delivered: Vec<u8> = perturbation
-            .plan(ids.iter().map(String::as_str))
-            .into_iter()
-            .flat_map(|step| {
-                let body = lines[step.event].as_bytes();
-                let mut body = if step.twin {
-                    twin_of(body).expect("an event")
-                } else {
-                    body.to_vec()
-                };
-                body.push(b'\n');
-                body
-            })
-            .collect();
         let mut tenant = Tenant::new(Prices::none(), Mode::Create);
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        for chunk in snapshots(&delivered).chunks(64) {
-            let mut chunk = chunk.to_vec();
-            chunk.shuffle(&mut random);
-            for snapshot in &chunk {
-                tenant.take(snapshot);
+        let steps = perturbation.plan(EVENTS.iter().map(|it| it.event_id.as_str()));
+        for chunk in steps.chunks(64) {
+            for step in chunk {
+                let event = &EVENTS[step.event];
+                tenant.take(&if step.twin { twin(event) } else { event.clone() });
             }
             tenant.settle(end());
         }

@@ -118,7 +118,6 @@ scenarios! {
         failed(2, 102),
         failed(3, 103),
         failed(4, 104),
-        updated("customer.subscription.updated", 101, subscription("past_due", json!({})), json!({"status": "active"})),
         event("invoice.paid", 105, paid_invoice(json!({"attempt_count": 5}))),
         updated("customer.subscription.updated", 105, subscription("active", json!({})), json!({"status": "past_due"})),
     ])
