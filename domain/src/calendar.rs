@@ -17,6 +17,7 @@ use crate::aggregate::Timestamp;
 
 /// How long a period is, in the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
     /// Days of the calendar, whatever hours a change of the clocks gives or takes.

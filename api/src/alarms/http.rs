@@ -1,9 +1,9 @@
 //! The routes.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, put};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -11,19 +11,28 @@ use super::address::{Address, AddressError};
 use super::repo::{self, AlarmView};
 use crate::AppState;
 use crate::http::caller::{Administering, Authorized, Reading};
+use crate::http::openapi::{Routes, answers};
 use crate::http::page::{Limit, Page, PageRequest};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters};
 use crate::http::write::Write;
 
 /// The routes below `/v1`.
-pub fn router() -> Router<AppState> {
-    Router::new()
-        .route("/alarms", get(alarms))
-        .route("/alarms/address", put(put_address))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/alarms",
+            alarms,
+            answers::<Page<AlarmView>>("What was raised, newest first"),
+        )
+        .put(
+            "/alarms/address",
+            put_address,
+            answers::<Value>("Where alarms are posted to"),
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListParameters {
     /// Only those that last.
@@ -35,7 +44,7 @@ struct ListParameters {
 }
 
 /// Parameters arrive as text.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 enum Open {
     #[default]
     #[serde(rename = "false")]
@@ -64,7 +73,7 @@ async fn alarms(
     Ok(Json(page.of_numbered(rows, |alarm| alarm.id)))
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AddressBody {
     url: String,

@@ -13,7 +13,7 @@ mod tests;
 mod worker;
 
 pub use address::{Address, AddressError};
-pub use http::router;
+pub(crate) use http::routes;
 pub(crate) use repo::{Raised, clear, raise};
 pub(crate) use worker::work;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
@@ -72,7 +73,7 @@ pub(super) async fn set_address(pool: &PgPool, tenant: &str, url: &str, secret: 
 }
 
 /// An alarm as it is shown and told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct AlarmView {
     /// Its number.
     pub(super) id: i64,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
@@ -17,7 +18,7 @@ use super::plan_answers::{SubscriptionBody, TrialBody};
 use super::wire::{Instant, MoneyBody, credits};
 
 /// A balance of one kind of credit.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct BalanceBody {
     /// In all lots valid now, whatever their scope.
     available: String,
@@ -42,7 +43,7 @@ impl From<Balance> for BalanceBody {
 }
 
 /// What may be taken, by what for; all that is owed is subtracted from each.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct ScopesBody {
     unscoped: String,
     features: BTreeMap<String, String>,
@@ -65,7 +66,7 @@ pub(super) fn balance(account: &Account, unit: &UnitCode, at: Timestamp) -> Bala
 }
 
 /// An account.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AccountBody {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +112,7 @@ impl AccountBody {
 }
 
 /// A lot: its terms, and where its units are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LotBody {
     id: String,
     unit: String,
@@ -189,7 +190,7 @@ fn lot_status(lot: &Lot, at: Timestamp) -> &'static str {
 }
 
 /// A part of a use, from one lot.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SliceBody {
     grant: String,
     credits: String,
@@ -206,7 +207,7 @@ impl From<&Slice> for SliceBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct HeldSliceBody {
     grant: String,
     credits: String,
@@ -222,7 +223,7 @@ impl From<&HeldSlice> for HeldSliceBody {
 }
 
 /// A hold and what is left of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct HoldBody {
     id: String,
     unit: String,

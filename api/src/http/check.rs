@@ -1,8 +1,8 @@
 //! May this customer use that now? A hint: the debit is the judgement, and this asks the same rules.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Refusal;
 use tallybook_domain::account::{Account, Check, DebitCredits};
@@ -11,16 +11,21 @@ use tallybook_domain::quantity::Units;
 
 use super::caller::{Authorized, Reading};
 use super::feature_use::price_of;
+use super::openapi::{Routes, answers};
 use super::problem::Problem;
 use super::request::Body;
 use super::wire::{CallerId, Count, Credits, Instant, Text, Unit, credits};
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/check", post(check))
+pub(super) fn routes() -> Routes {
+    Routes::new().post(
+        "/check",
+        check,
+        answers::<CheckBody>("May this account use that now? A hint"),
+    )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CheckRequest {
     account: CallerId,
@@ -34,7 +39,7 @@ struct CheckRequest {
     unit: Option<Unit>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CheckBody {
     allowed: bool,
     /// `allowed`, or the code with which the debit would be refused.

@@ -1,14 +1,15 @@
 //! The log by position: what a tenant's own systems follow.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use tallybook_journal::Recorded;
 use tallybook_projections::reads::{Cursor, EventRow, Page};
 
 use super::caller::{Authorized, Reading};
+use super::openapi::{Routes, answers};
 use super::page::Limit;
 use super::position::Projected;
 use super::problem::Problem;
@@ -16,12 +17,12 @@ use super::request::Parameters;
 use super::wire::Instant;
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/events", get(events))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/events", events, answers::<Answer>("The log by position"))
 }
 
 /// An event as it stands in the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventBody {
     position: i64,
     stream: String,
@@ -31,7 +32,9 @@ pub(super) struct EventBody {
     event_type: String,
     version: String,
     /// The payload, byte for byte.
+    #[schemars(with = "serde_json::Value")]
     data: Box<RawValue>,
+    #[schemars(with = "serde_json::Value")]
     metadata: Box<RawValue>,
     recorded_at: Instant,
 }
@@ -76,7 +79,7 @@ fn raw(position: i64, text: String) -> Result<Box<RawValue>, Problem> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     #[serde(default)]
@@ -86,7 +89,7 @@ struct Asked {
 }
 
 /// A position; parameters arrive as text.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, JsonSchema)]
 struct After(i64);
 
 impl<'de> Deserialize<'de> for After {
@@ -100,7 +103,7 @@ impl<'de> Deserialize<'de> for After {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Answer {
     data: Vec<EventBody>,
     /// What to pass as `after` next; also on the last page, to wait for what comes.

@@ -1,17 +1,17 @@
 //! Whether the process lives, and whether it can serve.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::openapi::{Routes, answers};
 use super::problem::Problem;
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/healthz", alive, answers::<Value>("The process lives"))
+        .get("/readyz", ready, answers::<Value>("The process can serve"))
 }
 
 /// Lives: needs nothing but this process, so that a database's outage does not restart every server.

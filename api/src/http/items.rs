@@ -2,11 +2,11 @@
 
 mod refunds;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, DebitCredits};
 use tallybook_domain::identity::{AccountId, DebitId, StreamId, TenantId};
@@ -16,6 +16,7 @@ use tallybook_journal::{AnyRefusal, ExecuteError, Executed, Unit};
 
 use super::answers::{self, BalanceBody};
 use super::caller::{Authorized, Reading, Writing};
+use super::openapi::{Routes, answers, creates};
 use super::position::Logged;
 use super::problem::Problem;
 use super::request::{Body, PathIds};
@@ -23,15 +24,31 @@ use super::wire::{CallerId, Credits, Instant, Text, Unit as Kind, credits};
 use super::write::{Write, answer, answer_at};
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/items", post(list))
-        .route("/items/{item}", get(show))
-        .route("/items/{item}/buy", post(buy))
-        .route("/items/{item}/refund", post(refunds::refund))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post(
+            "/items",
+            list,
+            creates::<ItemBody>("Offer a thing that is sold once"),
+        )
+        .get(
+            "/items/{item}",
+            show,
+            answers::<ItemBody>("A thing, and who has it"),
+        )
+        .post(
+            "/items/{item}/buy",
+            buy,
+            creates::<SaleBody>("Buy it: one of any number of buyers does"),
+        )
+        .post(
+            "/items/{item}/refund",
+            refunds::refund,
+            answers::<refunds::RefundBody>("Take it back: it can be bought again"),
+        )
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListRequest {
     #[serde(default)]
@@ -69,7 +86,7 @@ async fn list(
 }
 
 /// An item, and who has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ItemBody {
     id: String,
     credits: String,
@@ -120,14 +137,14 @@ fn not_found() -> Problem {
     ItemRefusal::NotFound.into()
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct BuyRequest {
     account: CallerId,
 }
 
 /// An item, and what its buyer is left with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SaleBody {
     #[serde(flatten)]
     item: ItemBody,

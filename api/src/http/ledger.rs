@@ -1,9 +1,9 @@
 //! The books: journal entries with their lines, and the trial balance.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::postings::Line;
@@ -12,6 +12,7 @@ use tallybook_projections::reads::{EntryRow, TrialBalanceRow};
 use tallybook_projections::reports::Cell;
 
 use super::caller::{Authorized, Reading};
+use super::openapi::{Routes, answers};
 use super::page::{Limit, Page, PageRequest};
 use super::position::Projected;
 use super::problem::Problem;
@@ -19,14 +20,22 @@ use super::request::Parameters;
 use super::wire::{CallerId, Day, Instant, MoneyBody, credits};
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/ledger/entries", get(entries))
-        .route("/ledger/trial-balance", get(trial_balance))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/ledger/entries",
+            entries,
+            answers::<Page<EntryBody>>("Journal entries with their lines"),
+        )
+        .get(
+            "/ledger/trial-balance",
+            trial_balance,
+            answers::<TrialBalanceBody>("The trial balance"),
+        )
 }
 
 /// An amount of a commodity: money as everywhere else, or credits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum AmountBody {
     Money(MoneyBody),
@@ -47,7 +56,7 @@ impl AmountBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LineBody {
     account: &'static str,
     name: &'static str,
@@ -70,7 +79,7 @@ impl From<Line> for LineBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct EntryBody {
     number: i64,
     account: String,
@@ -101,7 +110,7 @@ impl From<EntryRow> for EntryBody {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EntriesAsked {
     #[serde(default)]
@@ -124,7 +133,7 @@ async fn entries(
     Ok(Json(Page::of_rows(rows)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TrialBalanceAsked {
     #[serde(default)]
@@ -134,7 +143,7 @@ struct TrialBalanceAsked {
 }
 
 /// Debits and credits are exact decimal text, as in the report of the same name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TrialBalanceLine {
     account: &'static str,
     name: &'static str,
@@ -173,7 +182,7 @@ impl From<TrialBalanceRow> for TrialBalanceLine {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TrialBalanceBody {
     from: Option<NaiveDate>,
     as_of: Option<NaiveDate>,

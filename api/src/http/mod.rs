@@ -1,4 +1,4 @@
-//! The HTTP interface: one module a resource, each with its `router()`.
+//! The HTTP interface: one module a resource, each with its `routes()`.
 //!
 //! A handler's signature says what it needs: who may ([`caller`]), under which key ([`mod@write`]), what it reads
 //! ([`request`], [`wire`]). Answers to writes are pure functions of the state after the command and its events, which is
@@ -9,12 +9,14 @@ mod accounts;
 mod answers;
 mod catalog;
 mod check;
+mod codes;
 mod events;
 mod failures;
 mod feature_use;
 mod health;
 mod items;
 mod ledger;
+pub mod openapi;
 mod plan_answers;
 mod recorded_use;
 mod reports;
@@ -35,31 +37,39 @@ use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 
 use crate::AppState;
+use openapi::Routes;
 use problem::Problem;
 
 /// Everything that is served.
 pub fn router(state: AppState) -> Router {
-    Router::new()
-        .nest("/v1", v1())
-        .merge(health::router())
+    let (router, _) = routes().into_parts();
+    router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .with_state(state)
         .layer(axum::middleware::from_fn(request_id::layer))
 }
 
-fn v1() -> Router<AppState> {
-    Router::new()
-        .merge(accounts::router())
-        .merge(crate::alarms::router())
-        .merge(catalog::router())
-        .merge(check::router())
-        .merge(events::router())
-        .merge(items::router())
-        .merge(ledger::router())
-        .merge(reports::router())
-        .merge(crate::stripe::router())
-        .merge(crate::test_clocks::router())
+/// Every route there is.
+fn routes() -> Routes {
+    Routes::new()
+        .nest("/v1", v1())
+        .merge(health::routes())
+        .merge(openapi::routes())
+}
+
+fn v1() -> Routes {
+    Routes::new()
+        .merge(accounts::routes())
+        .merge(crate::alarms::routes())
+        .merge(catalog::routes())
+        .merge(check::routes())
+        .merge(events::routes())
+        .merge(items::routes())
+        .merge(ledger::routes())
+        .merge(reports::routes())
+        .merge(crate::stripe::routes())
+        .merge(crate::test_clocks::routes())
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

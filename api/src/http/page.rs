@@ -3,6 +3,7 @@
 //! A cursor is the key of the last thing shown, as hexadecimal so that nobody is tempted to make one up. What comes
 //! after it in the list's own order is the next page; a thing added before it does not shift the page.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use tallybook_projections::reads;
@@ -13,7 +14,7 @@ const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
 
 /// Which page.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PageRequest {
     #[serde(default)]
@@ -23,7 +24,8 @@ pub struct PageRequest {
 }
 
 /// One page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub struct Page<T> {
     /// What is on it.
     pub data: Vec<T>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
@@ -17,7 +18,7 @@ use tallybook_domain::trials::{TrialState, TrialStatus};
 use super::wire::{Instant, MoneyBody, PercentText, credits};
 
 /// A trial.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TrialBody {
     /// Of the subscription it is the trial of.
     id: String,
@@ -58,7 +59,7 @@ impl TrialBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ItemBody {
     item: String,
     price: String,
@@ -69,7 +70,7 @@ struct ItemBody {
     features: BTreeMap<String, LimitBody>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LimitBody {
     limit: Option<String>,
 }
@@ -82,21 +83,21 @@ impl From<&FeatureTerms> for LimitBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ScheduledBody {
     item: String,
     plan: String,
     quantity: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PauseBody {
     since: Instant,
     until: Option<Instant>,
 }
 
 /// A tax rate, in a request and an answer alike.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaxBody {
     percent: PercentText,
@@ -124,7 +125,7 @@ impl From<TaxBody> for TaxRate {
 }
 
 /// A subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SubscriptionBody {
     id: String,
     driver: Driver,
@@ -210,7 +211,7 @@ fn items(state: &SubscriptionState) -> Vec<ItemBody> {
     shown.collect()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LineBody {
     id: String,
     amount: MoneyBody,
@@ -237,13 +238,13 @@ struct LineBody {
     revokes: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DiscountBody {
     coupon: String,
     amount: MoneyBody,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LineTaxBody {
     #[serde(flatten)]
     rate: TaxBody,
@@ -279,7 +280,7 @@ fn money(minor: i64, currency: Currency) -> MoneyBody {
 }
 
 /// An invoice that is to be issued.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct BillBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Instant>,
@@ -309,7 +310,7 @@ impl BillBody {
 }
 
 /// An invoice.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct InvoiceBody {
     id: String,
     subscription: Option<String>,

@@ -1,15 +1,17 @@
 //! Reports, as the command line's: JSON by name of column, or CSV.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use tallybook_domain::postings::LedgerAccount;
 use tallybook_projections::reports::{ReportName, ReportQuery};
 
 use super::caller::{Authorized, Reading};
+use super::openapi::{Routes, answers};
 use super::position::Projected;
 use super::problem::Problem;
 use super::request::{Parameters, PathIds};
@@ -17,11 +19,15 @@ use super::wire::{CallerId, Day};
 use crate::AppState;
 use crate::reporting::{as_csv, as_json};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/reports/{name}", get(report))
+pub(super) fn routes() -> Routes {
+    Routes::new().get(
+        "/reports/{name}",
+        report,
+        answers::<Value>("A report of the books, as the command line's").or_text("text/csv"),
+    )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     #[serde(default)]
@@ -34,12 +40,13 @@ struct Asked {
     #[serde(default)]
     account: Option<CallerId>,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     ledger_account: Option<LedgerAccount>,
     #[serde(default)]
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     #[default]

@@ -1,8 +1,8 @@
 //! `GET /reports/state-hash`: the canonical state of a live tenant, to be compared with a replay's.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
@@ -11,16 +11,21 @@ use super::live::{StateError, state_of};
 use super::tell;
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading};
+use crate::http::openapi::{Routes, answers};
 use crate::http::problem::Problem;
 use crate::http::request::Parameters;
 use crate::http::wire::Instant;
 
 /// The routes below `/v1`.
-pub fn router() -> Router<AppState> {
-    Router::new().route("/reports/state-hash", get(state_hash))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get(
+        "/reports/state-hash",
+        state_hash,
+        answers::<Value>("The canonical state, to compare with a replay's"),
+    )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StateParameters {
     /// The instant of the state; that of the newest delivery if none.

@@ -17,5 +17,5 @@ mod tests;
 
 pub use command::{ReplayArgs, replay};
 pub use demo::{DemoArgs, demo};
-pub use http::router;
+pub(crate) use http::routes;
 pub use live::{StateError, print_state_hash, state_of};

@@ -1,9 +1,9 @@
 //! The routes.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tallybook_domain::Refusal;
@@ -17,9 +17,10 @@ use super::partition::Partition;
 use super::repo::queue;
 use super::repo::views::{self, Filter};
 use super::settle::SettleError;
-use super::view::{DeliveryView, ViewError};
+use super::view::{DeliveryView, ObjectView, ViewError};
 use crate::AppState;
 use crate::http::caller::{Administering, Authorized, Reading, Writing};
+use crate::http::openapi::{Routes, answers};
 use crate::http::page::{Limit, Page, PageRequest};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters, PathIds, RawBody};
@@ -27,16 +28,44 @@ use crate::http::write::Write;
 use crate::tenants::Mode;
 
 /// The routes below `/v1`.
-pub fn router() -> Router<AppState> {
-    Router::new()
-        .route("/stripe/webhook/{endpoint}", post(webhook))
-        .route("/stripe/settle", post(settle))
-        .route("/stripe/objects/{object}", get(object))
-        .route("/stripe/deliveries", get(deliveries))
-        .route("/stripe/deliveries/retry", post(retry_all))
-        .route("/stripe/deliveries/{delivery}/retry", post(retry))
-        .route("/stripe/endpoints/{endpoint}", put(put_endpoint))
-        .merge(crate::replay::router())
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .post(
+            "/stripe/webhook/{endpoint}",
+            webhook,
+            answers::<Value>("A delivery of Stripe's: 200 only once it is stored"),
+        )
+        .post(
+            "/stripe/settle",
+            settle,
+            answers::<Value>("What a success page calls: settle now, say whose it is"),
+        )
+        .get(
+            "/stripe/objects/{object}",
+            object,
+            answers::<ObjectView>("The settled view of an object"),
+        )
+        .get(
+            "/stripe/deliveries",
+            deliveries,
+            answers::<Page<DeliveryView>>("The inbox and its dead letters"),
+        )
+        .post(
+            "/stripe/deliveries/retry",
+            retry_all,
+            answers::<Value>("Settle many deliveries again"),
+        )
+        .post(
+            "/stripe/deliveries/{delivery}/retry",
+            retry,
+            answers::<Value>("Settle a delivery again"),
+        )
+        .put(
+            "/stripe/endpoints/{endpoint}",
+            put_endpoint,
+            answers::<Value>("Make a webhook endpoint, or change it"),
+        )
+        .merge(crate::replay::routes())
 }
 
 /// A delivery of Stripe's: 200 only once it is stored. Who sent it is proved by its signature alone.
@@ -60,7 +89,7 @@ async fn webhook(
     ))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SettleBody {
     object: String,
@@ -99,7 +128,7 @@ async fn object(
     Ok(Json(json!(view)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListParameters {
     status: Option<Status>,
@@ -112,7 +141,7 @@ struct ListParameters {
 }
 
 /// What has become of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     /// Not settled yet.
@@ -154,7 +183,7 @@ async fn deliveries(
     Ok(Json(page.of_numbered(rows, |delivery| delivery.delivery)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryBody {
     status: Unsettled,
@@ -167,7 +196,7 @@ struct RetryBody {
 }
 
 /// What can be retried by the number: all that is not done.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Unsettled {
     Stored,
@@ -213,13 +242,14 @@ async fn retry(
     Ok(Json(json!({"id": delivery, "status": status})))
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EndpointBody {
     secrets: Vec<String>,
     #[serde(default)]
     stripe_account: Option<String>,
     #[serde(default)]
+    #[schemars(with = "String")]
     customers: Customers,
     #[serde(default)]
     api_key: Option<String>,

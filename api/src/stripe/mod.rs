@@ -39,7 +39,7 @@ pub use asking::{
     AskError, Asking, ObjectError, StripeApi, StripeKey, StripeKeyError, SyncError, Synced, sync,
 };
 pub use endpoint::{Endpoint, EndpointError};
-pub use http::router;
+pub(crate) use http::routes;
 pub use inbox::Inbox;
 pub use intake::{IntakeError, Receipt};
 pub use partition::Partition;

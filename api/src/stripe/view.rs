@@ -1,5 +1,6 @@
 //! What is shown of deliveries and objects.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tallybook_domain::Timestamp;
@@ -11,7 +12,7 @@ use super::inbox::Inbox;
 use super::repo::views;
 
 /// A delivery in the inbox.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DeliveryView {
     /// Its number.
     #[serde(rename = "id")]
@@ -56,7 +57,7 @@ pub struct InboxCounts {
 }
 
 /// The settled view of an object.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ObjectView {
     /// Stripe's id.
     pub id: String,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::identity::TestClockId;
 
@@ -15,6 +15,7 @@ use super::repo::{self, ClockRow};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, Writing};
 use crate::http::idempotency::IDEMPOTENT_REPLAYED;
+use crate::http::openapi::{Routes, answers, creates};
 use crate::http::page::{Page, PageRequest};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, Parameters, PathIds};
@@ -26,11 +27,16 @@ use crate::tenants::{Caller, Mode};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Test clocks' part of the interface.
-pub fn router() -> Router<AppState> {
-    Router::new()
-        .route("/test-clocks", post(make).get(list))
-        .route("/test-clocks/{clock}", get(show))
-        .route("/test-clocks/{clock}/advance", post(advance))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/test-clocks", list, answers::<Page<ClockBody>>("Test clocks"))
+        .post("/test-clocks", make, creates::<ClockBody>("Make a test clock"))
+        .get("/test-clocks/{clock}", show, answers::<ClockBody>("A test clock"))
+        .post(
+            "/test-clocks/{clock}/advance",
+            advance,
+            answers::<AdvancedBody>("Move a test clock forward"),
+        )
 }
 
 /// Only a test tenant's time is a toy.
@@ -45,7 +51,7 @@ pub(crate) fn require_test_mode(caller: &Caller) -> Result<(), Problem> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ClockBody {
     id: String,
     now: Instant,
@@ -70,7 +76,7 @@ impl From<ClockRow> for ClockBody {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MakeRequest {
     now: Instant,
@@ -129,13 +135,13 @@ async fn list(
     Ok(Json(page.of_sorted(things, ClockBody::from)?))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AdvanceRequest {
     to: Instant,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct AdvancedBody {
     id: String,
     now: Instant,

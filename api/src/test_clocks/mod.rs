@@ -10,6 +10,6 @@ mod repo;
 
 pub use advance::{AdvanceError, TestClocks};
 pub(crate) use http::require_test_mode;
-pub use http::router;
+pub(crate) use http::routes;
 pub use present::{Present, PresentError};
 pub(crate) use repo::bind_account;

@@ -8,6 +8,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tallybook_api::outbound;
 
+use crate::document;
+
 /// A caller with a key.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -182,12 +184,17 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 
 /// Send, and take what comes.
 pub(crate) async fn send_once(request: RequestBuilder) -> Answer {
+    let asked = request.try_clone().and_then(|request| request.build().ok());
     let response = request.send().await.expect("an answer");
-    Answer {
+    let answer = Answer {
         status: response.status(),
         headers: response.headers().clone(),
         bytes: response.bytes().await.expect("a whole answer").to_vec(),
+    };
+    if let Some(asked) = asked {
+        document::assert_conforms(asked.method(), asked.url().path(), &answer);
     }
+    answer
 }
 
 pub(crate) fn unused_key() -> String {

@@ -9,6 +9,7 @@ mod commands;
 mod corrections;
 mod credits;
 mod discounts;
+mod document;
 mod holds;
 mod idempotency;
 mod items;

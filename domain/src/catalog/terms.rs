@@ -164,6 +164,7 @@ impl Collection {
 
 /// What becomes of a subscription whose invoice could not be collected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Uncollected {
     /// It ends.

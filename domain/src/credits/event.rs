@@ -67,6 +67,7 @@ event_family! {
 
 /// Where a lot comes from; decides how its units and cost are booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GrantSource {
     /// Bought.
@@ -215,6 +216,7 @@ pub struct CreditsConsumed {
 
 /// What becomes of a hold when a lot it reserves from ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnExpiry {
     /// What is held outlives its lot until the hold ends.

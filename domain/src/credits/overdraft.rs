@@ -18,6 +18,7 @@ use crate::quantity::Units;
 
 /// Whether more may be used than there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OverdraftMode {
     /// No.
@@ -29,6 +30,7 @@ pub enum OverdraftMode {
 
 /// What a debt does to credits that come later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Repayment {
     /// They repay it before they can be spent.

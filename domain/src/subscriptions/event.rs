@@ -51,6 +51,7 @@ event_family! {
 
 /// Who drives a subscription, trial or purchase; fixed at its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Driver {
     /// Stripe says what happens; Tallybook records it.
@@ -61,6 +62,7 @@ pub enum Driver {
 
 /// A subscription's status, in Stripe's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// The first payment is awaited.

@@ -9,6 +9,7 @@ use super::invoice_event::{InvoiceIssued, InvoiceLine, InvoicesEvent};
 
 /// Where an invoice stands, in Stripe's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceStatus {
     /// Something is owed.

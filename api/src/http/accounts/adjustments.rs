@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountFact, AdjustCredits};
 use tallybook_domain::credits::CreditsEvent;
@@ -18,7 +19,7 @@ use crate::http::request::{Body, PathIds};
 use crate::http::wire::{SignedCredits, Text, Unit, credits};
 use crate::http::write::{Write, answer};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdjustmentRequest {
     /// Given if positive, taken if negative.
@@ -28,8 +29,8 @@ pub(super) struct AdjustmentRequest {
     reason: Text,
 }
 
-#[derive(Debug, Serialize)]
-struct AdjustedBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AdjustedBody {
     id: String,
     credits: String,
     unit: String,

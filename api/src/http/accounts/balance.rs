@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::Account;
 
@@ -16,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{Parameters, PathIds};
 use crate::http::wire::{Instant, Unit};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     #[serde(default)]
@@ -27,7 +28,7 @@ pub(super) struct Asked {
     unit: Unit,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Answer {
     account: String,
     unit: String,

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures::StreamExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
 use tallybook_domain::Timestamp;
@@ -33,7 +34,7 @@ const ITEMS_MAX: usize = 1_000;
 /// Items of one batch that wait for the journal at a time: one caller must not fill its queue.
 const ITEMS_AT_ONCE: usize = 256;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DebitRequest {
     /// What it takes; what the catalog says of the quantity if none.
@@ -103,8 +104,8 @@ pub(super) async fn debit(
     Ok(answer(StatusCode::CREATED, &executed, &body))
 }
 
-#[derive(Debug, Serialize)]
-struct DebitedBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DebitedBody {
     id: String,
     credits: String,
     unit: String,
@@ -144,13 +145,13 @@ fn debited_body(executed: &Executed<Account>, debit: &DebitId) -> Option<Debited
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchRequest {
     debits: Vec<ItemRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ItemRequest {
     #[serde(default)]
@@ -167,8 +168,8 @@ struct ItemRequest {
     reference: Option<Text>,
 }
 
-#[derive(Debug)]
-struct ItemKey(IdempotencyKey);
+#[derive(Debug, JsonSchema)]
+struct ItemKey(#[schemars(with = "String")] IdempotencyKey);
 
 impl<'de> Deserialize<'de> for ItemKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -179,12 +180,12 @@ impl<'de> Deserialize<'de> for ItemKey {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct BatchBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BatchBody {
     data: Vec<ItemBody>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ItemBody {
     index: usize,
     idempotency_key: String,

@@ -4,17 +4,19 @@
 //! those of `GET ../balance` with the same parameters; each is the sum of the changes below it. `trial`: see
 //! [`super::explain_trial`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tallybook_domain::account::{Account, AccountEvent, Movements, Whereabouts};
 use tallybook_domain::identity::{GrantId, TenantId};
 use tallybook_domain::{Event, Timestamp, postings};
 
+use super::explain_trial::{AskedTrial, TrialAnswer};
 use super::history::{Extent, Told, told};
 use super::{explain_trial, stream};
 use crate::AppState;
@@ -30,7 +32,41 @@ use crate::http::wire::{Instant, Unit, credits};
 /// The parameter that names the question; the others are the question's own.
 const QUESTION: &str = "question";
 
+/// A question and its parameters.
 #[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Question(Map<String, Value>);
+
+/// The parameters of every question.
+impl JsonSchema for Question {
+    fn schema_name() -> Cow<'static, str> {
+        "Question".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::from_iter([(QUESTION.to_owned(), json!({"enum": ["balance", "trial"]}))]);
+        for asked in [
+            AskedBalance::json_schema(generator),
+            AskedTrial::json_schema(generator),
+        ] {
+            let own = asked.get("properties").and_then(Value::as_object).cloned();
+            properties.extend(own.unwrap_or_default());
+        }
+        json_schema!({"type": "object", "properties": properties})
+    }
+}
+
+/// The answer to one.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Explanation {
+    /// Why is the balance what it is?
+    Balance(BalanceAnswer),
+    /// Would a trial be given, and if not, why?
+    Trial(TrialAnswer),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AskedBalance {
     #[serde(default)]
@@ -41,8 +77,8 @@ struct AskedBalance {
     unit: Unit,
 }
 
-#[derive(Debug, Serialize)]
-struct BalanceAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BalanceAnswer {
     account: String,
     unit: String,
     as_of: Instant,
@@ -58,7 +94,7 @@ struct BalanceAnswer {
     version: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ExplainedLot {
     #[serde(flatten)]
     lot: LotBody,
@@ -66,7 +102,7 @@ struct ExplainedLot {
     events: Vec<MovementBody>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct MovementBody {
     #[serde(flatten)]
     event: ToldBody,
@@ -74,7 +110,7 @@ struct MovementBody {
 }
 
 /// An event, as far as a reader needs it to find it again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct ToldBody {
     /// Its place in the stream; none for what is due and not written yet.
     sequence: Option<u64>,
@@ -114,7 +150,7 @@ impl ToldBody {
 }
 
 /// Units by where they are; what is nowhere is left out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct WhereaboutsBody(BTreeMap<&'static str, String>);
 
@@ -146,19 +182,19 @@ pub(super) async fn explain(
     Now(now): Now,
     _: Logged,
     ids: PathIds,
-    Parameters(mut asked): Parameters<Map<String, Value>>,
-) -> Result<Response, Problem> {
+    Parameters(Question(mut asked)): Parameters<Question>,
+) -> Result<Json<Explanation>, Problem> {
     let question = asked.remove(QUESTION);
     let asked = Value::Object(asked);
     match question.as_ref().and_then(Value::as_str).unwrap_or("balance") {
         "balance" => {
             let answer = balance(&state, &caller.tenant, &ids, now, &strict_json::typed(asked)?).await?;
-            Ok(Json(answer).into_response())
+            Ok(Json(Explanation::Balance(answer)))
         }
         "trial" => {
             let asked = strict_json::typed(asked)?;
             let answer = explain_trial::trial(&state, &caller.tenant, &ids, now, &asked).await?;
-            Ok(Json(answer).into_response())
+            Ok(Json(Explanation::Trial(answer)))
         }
         unknown => Err(Problem::invalid_field(
             QUESTION,

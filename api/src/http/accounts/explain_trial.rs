@@ -4,6 +4,7 @@
 //! refusal leaves no trace, so what is asked is what the request would say now. Of a fingerprint the answer has the
 //! kind of claim and the beginning of its stored hash, never the value, and never whose the other account is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountFact};
 use tallybook_domain::claim::{Claim, ClaimKind};
@@ -29,7 +30,7 @@ const HASH_DIGITS: usize = 12;
 /// Helps against a trial that was used: it is a decision of the company's.
 const OVERRIDE: &str = "a key with role admin may give another one, with override_reason";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AskedTrial {
     plan: CallerId,
@@ -41,7 +42,7 @@ pub(super) struct AskedTrial {
 }
 
 /// A truth value in a query.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Flag {
     True,
@@ -49,7 +50,7 @@ enum Flag {
     False,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TrialAnswer {
     account: String,
     question: &'static str,
@@ -65,7 +66,7 @@ pub(super) struct TrialAnswer {
     version: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Reason {
     rule: &'static str,
     code: &'static str,
@@ -79,7 +80,7 @@ struct Reason {
 }
 
 /// The trial the account had, and every event of its stream that tells of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct EarlierTrial {
     #[serde(flatten)]
     trial: TrialBody,
@@ -87,7 +88,7 @@ struct EarlierTrial {
 }
 
 /// The fingerprint's claim.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ClaimBody {
     kind: &'static str,
     hash_begins: String,

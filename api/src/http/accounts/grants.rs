@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountFact, GrantCredits, VoidGrant};
 use tallybook_domain::credits::{CreditsEvent, GrantSource};
@@ -24,7 +25,7 @@ use crate::http::request::{Body, Parameters, PathIds};
 use crate::http::wire::{Credits, Features, Instant, MoneyBody, Text, Unit, credits};
 use crate::http::write::{Write, answer};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRequest {
     credits: Credits,
@@ -75,8 +76,8 @@ pub(super) async fn grant(
     Ok(answer(StatusCode::CREATED, &executed, &body))
 }
 
-#[derive(Debug, Serialize)]
-struct GrantedBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct GrantedBody {
     id: String,
     credits: String,
     unit: String,
@@ -115,15 +116,15 @@ fn granted_body(executed: &Executed<Account>, grant: &GrantId) -> Option<Granted
     })
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VoidRequest {
     reason: Text,
 }
 
 /// The answer to a void: the lot after it.
-#[derive(Debug, Serialize)]
-struct VoidedBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct VoidedBody {
     #[serde(flatten)]
     lot: LotBody,
     reason: String,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 use tallybook_domain::account::{
     Account, AccountCommand, AccountFact, BeyondHold, CaptureHold, HoldCredits, ReleaseHold,
@@ -27,7 +28,7 @@ use crate::http::write::{Write, answer};
 /// The longest a hold may last: a year. What is longer is not a reservation.
 const SECONDS_MAX: i64 = 366 * 24 * 60 * 60;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HoldRequest {
     credits: Credits,
@@ -43,7 +44,7 @@ pub(super) struct HoldRequest {
     on_expiry: OnExpiry,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 struct Seconds(i64);
 
@@ -59,8 +60,8 @@ impl<'de> Deserialize<'de> for Seconds {
 }
 
 /// The answer to everything that is done to a hold.
-#[derive(Debug, Serialize)]
-struct HoldAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HoldAnswer {
     #[serde(flatten)]
     hold: HoldBody,
     /// What a capture used.
@@ -70,7 +71,7 @@ struct HoldAnswer {
     version: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CapturedBody {
     id: String,
     credits: String,
@@ -132,7 +133,7 @@ pub(super) async fn hold(
     Ok(answer(StatusCode::CREATED, &executed, &body))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaptureRequest {
     /// All that is held if none.
@@ -147,7 +148,7 @@ pub(super) struct CaptureRequest {
 }
 
 /// What becomes of a capture of more than is held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Beyond {
     #[default]
@@ -213,7 +214,7 @@ pub(super) async fn capture(
     Ok(answer(StatusCode::OK, &executed, &body))
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReleaseRequest {}
 

@@ -1,10 +1,10 @@
 //! Invoices: what an account owes, and what becomes of it. Stripe's can be looked at; only Tallybook's can be changed here.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand};
 use tallybook_domain::identity::{GroupId, InvoiceId};
@@ -18,6 +18,7 @@ use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Finance, Reading, RequiredRole, Writing};
 use crate::http::now::Now;
+use crate::http::openapi::{Routes, answers, creates};
 use crate::http::page::{Page, PageRequest};
 use crate::http::plan_answers::InvoiceBody;
 use crate::http::position::Logged;
@@ -26,19 +27,36 @@ use crate::http::request::{Body, OptionalBody, Parameters, PathIds};
 use crate::http::wire::{MoneyBody, Text};
 use crate::http::write::{Write, answer};
 
-pub(super) fn router() -> Router<AppState> {
-    let one = "/accounts/{account}/invoices/{invoice}";
-    Router::new()
-        .route("/accounts/{account}/invoices", get(list))
-        .route(one, get(show))
-        .route(&format!("{one}/pay"), post(pay))
-        .route(&format!("{one}/payment-failed"), post(payment_failed))
-        .route(&format!("{one}/void"), post(void))
-        .route(&format!("{one}/write-off"), post(write_off))
-        .route(&format!("{one}/credit-notes"), post(credit))
+pub(super) fn routes() -> Routes {
+    let all = "/accounts/{account}/invoices";
+    let one = |rest: &str| format!("{all}/{{invoice}}{rest}");
+    Routes::new()
+        .get(all, list, answers::<Page<InvoiceBody>>("Invoices"))
+        .get(&one(""), show, answers::<InvoiceBody>("An invoice"))
+        .post(
+            &one("/pay"),
+            pay,
+            answers::<InvoiceAnswer>("Record a payment made outside Stripe"),
+        )
+        .post(
+            &one("/payment-failed"),
+            payment_failed,
+            answers::<InvoiceAnswer>("Record a try that failed"),
+        )
+        .post(&one("/void"), void, answers::<InvoiceAnswer>("Void an invoice"))
+        .post(
+            &one("/write-off"),
+            write_off,
+            answers::<InvoiceAnswer>("Give an invoice up"),
+        )
+        .post(
+            &one("/credit-notes"),
+            credit,
+            creates::<InvoiceAnswer>("Credit lines of an invoice"),
+        )
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PayRequest {
     /// What was paid; must be what is owed.
@@ -49,7 +67,7 @@ struct PayRequest {
     through_stripe: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CreditRequest {
     /// How much of it, tax included; all that is left if neither this nor lines.
@@ -61,7 +79,7 @@ struct CreditRequest {
     to: CreditedTo,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LineRequest {
     line: Text,
@@ -69,7 +87,7 @@ struct LineRequest {
     amount: MoneyBody,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CreditedTo {
     #[default]
@@ -77,7 +95,7 @@ enum CreditedTo {
     Refund,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct InvoiceAnswer {
     #[serde(flatten)]
     invoice: InvoiceBody,

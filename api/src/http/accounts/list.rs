@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tallybook_projections::reads::AccountRow;
 
@@ -14,7 +15,7 @@ use crate::http::request::Parameters;
 use crate::http::wire::Instant;
 
 /// An account in a list: what finds it. Its balance is a question of its own, answered from the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ListedAccount {
     id: String,
     external_id: Option<String>,

@@ -24,72 +24,115 @@ mod subscriptions;
 mod transfers;
 mod trials;
 
-use axum::Router;
-use axum::routing::{get, post};
 use tallybook_domain::account::Account;
 use tallybook_domain::identity::{AccountId, StreamId, TenantId};
 use tallybook_journal::Loaded;
 
+use super::answers::{AccountBody, HoldBody, LotBody};
+use super::events::EventBody;
+use super::openapi::{Routes, answers, creates};
+use super::page::Page;
 use super::problem::Problem;
 use super::request::PathIds;
 use crate::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .merge(invoices::router())
-        .merge(subscriptions::router())
-        .merge(seats::router())
-        .merge(trials::router())
-        .route("/accounts", get(list::list).post(open::open))
-        .route("/accounts/{account}", get(show::show))
-        .route("/accounts/{account}/balance", get(balance::balance))
-        .route("/accounts/{account}/explain", get(explain::explain))
-        .route("/accounts/{account}/statement", get(statement::statement))
-        .route("/accounts/{account}/events", get(events::events))
-        .route(
-            "/accounts/{account}/grants",
-            get(grants::list).post(grants::grant),
+pub(super) fn routes() -> Routes {
+    let account = "/accounts/{account}";
+    let of = |rest: &str| format!("{account}/{rest}");
+    Routes::new()
+        .merge(invoices::routes())
+        .merge(purchases::routes())
+        .merge(subscriptions::routes())
+        .merge(seats::routes())
+        .merge(trials::routes())
+        .merge(policy::routes())
+        .get(
+            "/accounts",
+            list::list,
+            answers::<Page<list::ListedAccount>>("Accounts"),
         )
-        .route("/accounts/{account}/grants/{grant}/void", post(grants::void))
-        .route("/accounts/{account}/adjustments", post(adjustments::adjust))
-        .route("/accounts/{account}/debits", post(debits::debit))
-        .route("/accounts/{account}/debits/batch", post(debits::batch))
-        .route(
-            "/accounts/{account}/purchases",
-            get(purchases::list).post(purchases::start),
+        .post("/accounts", open::open, creates::<AccountBody>("Open an account"))
+        .get(account, show::show, answers::<show::ShownAccount>("An account"))
+        .get(
+            &of("balance"),
+            balance::balance,
+            answers::<balance::Answer>("A balance, as of any instant"),
         )
-        .route("/accounts/{account}/purchases/{purchase}", get(purchases::show))
-        .route(
-            "/accounts/{account}/purchases/{purchase}/pay",
-            post(purchases::pay),
+        .get(
+            &of("explain"),
+            explain::explain,
+            answers::<explain::Explanation>("Why: the events behind an answer"),
         )
-        .route(
-            "/accounts/{account}/purchases/{purchase}/refund",
-            post(purchases::refund),
+        .get(
+            &of("statement"),
+            statement::statement,
+            answers::<Page<statement::Line>>("A statement with its running balance"),
         )
-        .route(
-            "/accounts/{account}/purchases/{purchase}/fail",
-            post(purchases::fail),
+        .get(
+            &of("events"),
+            events::events,
+            answers::<Page<EventBody>>("The account's stream"),
         )
-        .route(
-            "/accounts/{account}/purchases/{purchase}/cancel",
-            post(purchases::cancel),
+        .get(
+            &of("grants"),
+            grants::list,
+            answers::<Page<LotBody>>("Lots, open and closed"),
         )
-        .route(
-            "/accounts/{account}/debits/{debit}/reverse",
-            post(reversals::reverse),
+        .post(
+            &of("grants"),
+            grants::grant,
+            creates::<grants::GrantedBody>("Give credits"),
         )
-        .route("/accounts/{account}/policy", get(policy::show).put(policy::set))
-        .route("/accounts/{account}/top-ups", get(policy::list))
-        .route(
-            "/accounts/{account}/top-ups/{top_up}/complete",
-            post(policy::complete),
+        .post(
+            &of("grants/{grant}/void"),
+            grants::void,
+            answers::<grants::VoidedBody>("End a lot now"),
         )
-        .route("/accounts/{account}/top-ups/{top_up}/fail", post(policy::fail))
-        .route("/accounts/{account}/transfers", post(transfers::transfer))
-        .route("/accounts/{account}/holds", get(holds::list).post(holds::hold))
-        .route("/accounts/{account}/holds/{hold}/capture", post(holds::capture))
-        .route("/accounts/{account}/holds/{hold}/release", post(holds::release))
+        .post(
+            &of("adjustments"),
+            adjustments::adjust,
+            creates::<adjustments::AdjustedBody>("Give or take credits by hand"),
+        )
+        .post(
+            &of("debits"),
+            debits::debit,
+            creates::<debits::DebitedBody>("Use credits"),
+        )
+        .post(
+            &of("debits/batch"),
+            debits::batch,
+            answers::<debits::BatchBody>("Up to 1,000 debits, each a command of its own"),
+        )
+        .post(
+            &of("debits/{debit}/reverse"),
+            reversals::reverse,
+            answers::<reversals::ReversedBody>("Take a use back, whole or in part"),
+        )
+        .post(
+            &of("transfers"),
+            transfers::transfer,
+            creates::<transfers::TransferBody>("Give credits to another account"),
+        )
+        .get(
+            &of("holds"),
+            holds::list,
+            answers::<Page<HoldBody>>("Holds, open and ended"),
+        )
+        .post(
+            &of("holds"),
+            holds::hold,
+            creates::<holds::HoldAnswer>("Set credits aside"),
+        )
+        .post(
+            &of("holds/{hold}/capture"),
+            holds::capture,
+            answers::<holds::HoldAnswer>("Use held credits"),
+        )
+        .post(
+            &of("holds/{hold}/release"),
+            holds::release,
+            answers::<holds::HoldAnswer>("Give held credits back"),
+        )
 }
 
 /// The stream of the account in the path. Streams of a tenant begin with its id, so another tenant's account is simply

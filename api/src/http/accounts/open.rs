@@ -8,6 +8,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountCommand, AccountRefusal, OpenAccount};
@@ -26,7 +27,7 @@ use crate::http::write::{Write, answer_at};
 use crate::tenants::Caller;
 use crate::test_clocks;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OpenRequest {
     #[serde(default)]
@@ -43,7 +44,7 @@ pub(super) struct OpenRequest {
 }
 
 /// A Stripe customer's id.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 struct CustomerId(String);
 

@@ -1,5 +1,6 @@
 //! What a caller orders, with the catalog's terms: the version in force when it is ordered travels with the order.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::Account;
@@ -15,7 +16,7 @@ use crate::http::wire::CallerId;
 const BASE: &str = "base";
 
 /// Plans and quantities: one plan, or items by name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OrderRequest {
     #[serde(default)]
@@ -27,7 +28,7 @@ pub(super) struct OrderRequest {
     pub(super) items: Option<Vec<ItemRequest>>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ItemRequest {
     /// Its name; the plan's id if none.

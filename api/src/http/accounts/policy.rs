@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{
     Account, AccountCommand, EndTopUp, PolicySet, SetPolicy, TopUp, TopUpAsk, TopUpEnd, TopUpRule,
@@ -14,6 +15,7 @@ use tallybook_domain::identity::{TopUpId, UnitCode};
 use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, Writing};
+use crate::http::openapi::{Routes, answers};
 use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
@@ -21,8 +23,38 @@ use crate::http::request::{Body, OptionalBody, Parameters, PathIds};
 use crate::http::wire::{CallerId, Credits, Instant, Quantity, Text, Unit, credits};
 use crate::http::write::{Write, answer};
 
+pub(super) fn routes() -> Routes {
+    let of = |rest: &str| format!("/accounts/{{account}}/{rest}");
+    Routes::new()
+        .get(
+            &of("policy"),
+            show,
+            answers::<PolicyAnswer>("Overdraft and top-up policy"),
+        )
+        .put(
+            &of("policy"),
+            set,
+            answers::<PolicyAnswer>("Say what an account is allowed"),
+        )
+        .get(
+            &of("top-ups"),
+            list,
+            answers::<Page<RequestBody>>("Requests for credits"),
+        )
+        .post(
+            &of("top-ups/{top_up}/complete"),
+            complete,
+            answers::<RequestBody>("A request was met"),
+        )
+        .post(
+            &of("top-ups/{top_up}/fail"),
+            fail,
+            answers::<RequestBody>("A request failed: ask no more"),
+        )
+}
+
 /// The whole policy of one kind of credit: what is left out holds no more.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyRequest {
     #[serde(default)]
@@ -33,7 +65,7 @@ pub(super) struct PolicyRequest {
     top_up: Option<TopUpBody>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OverdraftBody {
     mode: OverdraftMode,
@@ -43,7 +75,7 @@ struct OverdraftBody {
     repay: Repayment,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TopUpBody {
     /// The policy's own, if named.
@@ -111,21 +143,21 @@ impl TopUpBody {
 }
 
 /// A policy as it is shown, in an account too.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct PolicyBody {
     unit: String,
     overdraft: OverdraftShown,
     top_up: Option<TopUpShown>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct OverdraftShown {
     mode: OverdraftMode,
     limit: Option<String>,
     repay: Repayment,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TopUpShown {
     threshold: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,7 +222,7 @@ fn asked(ask: &TopUpAsk) -> (Option<String>, Option<String>) {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PolicyAnswer {
     #[serde(flatten)]
     policy: PolicyBody,
@@ -218,7 +250,7 @@ pub(super) async fn set(
     Ok(answer(StatusCode::OK, &executed, &body))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     #[serde(default)]
@@ -240,7 +272,7 @@ pub(super) async fn show(
 }
 
 /// A request for credits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RequestBody {
     id: String,
     unit: String,
@@ -293,7 +325,7 @@ pub(super) async fn list(
     Ok(Json(page.of_sorted(requests, RequestBody::from)?))
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompleteRequest {}
 
@@ -306,7 +338,7 @@ pub(super) async fn complete(
     end(&state, &write, &ids, &request, TopUpEnd::Completed).await
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailRequest {
     #[serde(default)]

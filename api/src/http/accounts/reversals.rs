@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountFact, ReverseConsumption};
 use tallybook_domain::credits::CreditsEvent;
@@ -19,7 +20,7 @@ use crate::http::request::{OptionalBody, PathIds};
 use crate::http::wire::{Credits, Text, credits};
 use crate::http::write::{Write, answer};
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReversalRequest {
     /// All that was not taken back yet if none.
@@ -29,8 +30,8 @@ pub(super) struct ReversalRequest {
     reason: Option<Text>,
 }
 
-#[derive(Debug, Serialize)]
-struct ReversedBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ReversedBody {
     id: String,
     debit: String,
     credits: String,

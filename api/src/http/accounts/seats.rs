@@ -1,10 +1,10 @@
 //! Seats of a subscription: assigned one by one to ids of the caller's, never more than there are.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, put};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountFact};
 use tallybook_domain::identity::SubscriptionId;
@@ -15,6 +15,7 @@ use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, Writing};
 use crate::http::now::Now;
+use crate::http::openapi::{Routes, answers};
 use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
@@ -24,14 +25,16 @@ use crate::http::write::{Write, answer};
 
 use super::subscriptions::NothingMore;
 
-pub(super) fn router() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     let all = "/accounts/{account}/subscriptions/{subscription}/seats";
-    Router::new()
-        .route(all, get(list))
-        .route(&format!("{all}/{{seat}}"), put(assign).delete(release))
+    let one = format!("{all}/{{seat}}");
+    Routes::new()
+        .get(all, list, answers::<Page<SeatBody>>("Seats that are assigned"))
+        .put(&one, assign, answers::<SeatAnswer>("Assign a seat"))
+        .delete(&one, release, answers::<SeatAnswer>("Release a seat"))
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AssignRequest {
     /// Which item it is one of; the only one there is if none.
@@ -39,13 +42,13 @@ struct AssignRequest {
     item: Option<CallerId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SeatBody {
     seat: String,
     item: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SeatAnswer {
     #[serde(flatten)]
     seat: SeatBody,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::Account;
 use tallybook_domain::identity::AccountId;
@@ -19,7 +20,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{Parameters, PathIds};
 use crate::http::wire::Instant;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ShownAccount {
     #[serde(flatten)]
     account: AccountBody,
@@ -27,7 +28,7 @@ pub(super) struct ShownAccount {
 }
 
 /// As of an instant of event time, by what was recorded by another; now, by all that is known, if none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     #[serde(default)]

@@ -9,6 +9,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::Duration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, Movement, Movements, Whereabouts};
@@ -27,7 +28,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{Parameters, PathIds};
 use crate::http::wire::{Instant, Unit};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// From the beginning if none.
@@ -44,7 +45,7 @@ pub(super) struct Asked {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub(super) enum Line {
     Opening {

@@ -1,11 +1,10 @@
 //! Subscriptions that Tallybook drives: start, change, cancel, pause; and a look at what a change would charge.
 
 use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountCommand, AccountFact};
@@ -20,6 +19,7 @@ use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, Writing};
 use crate::http::now::Now;
+use crate::http::openapi::{Routes, answers, creates};
 use crate::http::page::{Page, PageRequest};
 use crate::http::plan_answers::{BillBody, InvoiceBody, SubscriptionBody, TaxBody};
 use crate::http::position::Logged;
@@ -31,19 +31,38 @@ use crate::http::write::{Write, answer};
 /// How often a change is put together anew because the account moved on between its look and its judgement.
 const ATTEMPTS_MAX: usize = 5;
 
-pub(super) fn router() -> Router<AppState> {
-    let one = "/accounts/{account}/subscriptions/{subscription}";
-    Router::new()
-        .route("/accounts/{account}/subscriptions", get(list).post(start))
-        .route(one, get(show).patch(change))
-        .route(&format!("{one}/preview"), post(preview))
-        .route(&format!("{one}/cancel"), post(cancel))
-        .route(&format!("{one}/uncancel"), post(uncancel))
-        .route(&format!("{one}/pause"), post(pause))
-        .route(&format!("{one}/resume"), post(resume))
+pub(super) fn routes() -> Routes {
+    let all = "/accounts/{account}/subscriptions";
+    let one = |rest: &str| format!("{all}/{{subscription}}{rest}");
+    Routes::new()
+        .get(all, list, answers::<Page<SubscriptionBody>>("Subscriptions"))
+        .post(all, start, creates::<SubscriptionAnswer>("Subscribe"))
+        .get(&one(""), show, answers::<SubscriptionBody>("A subscription"))
+        .patch(
+            &one(""),
+            change,
+            answers::<SubscriptionAnswer>("Change plan or quantity"),
+        )
+        .post(
+            &one("/preview"),
+            preview,
+            answers::<PreviewBody>("What a change would charge"),
+        )
+        .post(
+            &one("/cancel"),
+            cancel,
+            answers::<SubscriptionAnswer>("Cancel, now or at the period's end"),
+        )
+        .post(
+            &one("/uncancel"),
+            uncancel,
+            answers::<SubscriptionAnswer>("Take a cancellation back"),
+        )
+        .post(&one("/pause"), pause, answers::<SubscriptionAnswer>("Pause"))
+        .post(&one("/resume"), resume, answers::<SubscriptionAnswer>("Resume"))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StartRequest {
     #[serde(default)]
@@ -64,7 +83,7 @@ struct StartRequest {
     tax: Option<TaxBody>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeRequest {
     #[serde(default)]
@@ -86,7 +105,7 @@ struct ChangeRequest {
     tax: Patched<TaxBody>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WhenBody {
     #[default]
@@ -103,7 +122,7 @@ impl From<WhenBody> for When {
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelRequest {
     /// At the period's end, unless it says now.
@@ -117,7 +136,7 @@ impl CancelRequest {
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PauseRequest {
     #[serde(default)]
@@ -125,12 +144,12 @@ struct PauseRequest {
 }
 
 /// A request that says nothing but its path.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NothingMore {}
 
 /// The answer to everything that is done to a subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SubscriptionAnswer {
     #[serde(flatten)]
     subscription: SubscriptionBody,
@@ -290,7 +309,7 @@ async fn change(
 }
 
 /// What a change would charge: judged by the same function as the change itself, and nothing is recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PreviewBody {
     /// What it would issue at once.
     invoices: Vec<BillBody>,

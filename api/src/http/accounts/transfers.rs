@@ -6,6 +6,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{
     Account, AccountCommand, AccountFact, AccountRefusal, TransferIn, TransferOut,
@@ -26,7 +27,7 @@ use crate::http::write::{Write, answer_at};
 /// How often a transfer is put together before its caller has to try again.
 const TRIES: usize = 8;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TransferRequest {
     to: CallerId,
@@ -115,8 +116,8 @@ fn problem_of(refusal: &AnyRefusal) -> Problem {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct TransferBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct TransferBody {
     id: String,
     to: String,
     credits: String,

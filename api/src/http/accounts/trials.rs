@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tallybook_domain::Timestamp;
@@ -27,6 +26,7 @@ use super::stream;
 use super::subscriptions::{CancelRequest, NothingMore};
 use crate::AppState;
 use crate::http::caller::Writing;
+use crate::http::openapi::{Routes, answers, creates};
 use crate::http::plan_answers::{SubscriptionBody, TaxBody, TrialBody};
 use crate::http::problem::Problem;
 use crate::http::request::{Body, OptionalBody, PathIds};
@@ -41,16 +41,25 @@ pub(super) const USED_ELSEWHERE: &str = "one of the fingerprints had its trial o
 /// Fingerprints of one trial, at most.
 const FINGERPRINTS_MAX: usize = 16;
 
-pub(super) fn router() -> Router<AppState> {
-    let one = "/accounts/{account}/trials/{trial}";
-    Router::new()
-        .route("/accounts/{account}/trials", post(start))
-        .route(&format!("{one}/extend"), post(extend))
-        .route(&format!("{one}/convert"), post(convert))
-        .route(&format!("{one}/cancel"), post(cancel))
+pub(super) fn routes() -> Routes {
+    let all = "/accounts/{account}/trials";
+    let one = |rest: &str| format!("{all}/{{trial}}/{rest}");
+    Routes::new()
+        .post(all, start, creates::<TrialAnswer>("Begin a trial"))
+        .post(
+            &one("extend"),
+            extend,
+            answers::<TrialAnswer>("Let a trial end later"),
+        )
+        .post(
+            &one("convert"),
+            convert,
+            answers::<TrialAnswer>("Begin the paid period now"),
+        )
+        .post(&one("cancel"), cancel, answers::<TrialAnswer>("Cancel a trial"))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TrialRequest {
     /// Of the subscription that begins with it.
@@ -75,7 +84,7 @@ struct TrialRequest {
     tax: Option<TaxBody>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExtendRequest {
     #[serde(default)]
@@ -85,7 +94,7 @@ struct ExtendRequest {
     days: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TrialAnswer {
     #[serde(flatten)]
     trial: TrialBody,

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, Coupon, CouponDuration, History, Off};
@@ -19,7 +20,7 @@ use crate::http::wire::{Instant, MoneyBody, PercentText, Text};
 use crate::http::write::Write;
 
 /// The words are Stripe's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum DurationBody {
     Once,
@@ -27,7 +28,7 @@ enum DurationBody {
     Forever,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CouponRequest {
     name: Text,
@@ -75,7 +76,7 @@ impl Dated for CouponRequest {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CouponBody {
     id: String,
     name: String,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, Feature, History};
@@ -16,7 +17,7 @@ use crate::http::request::{Body, Parameters, PathIds};
 use crate::http::wire::{Instant, Quantity, Text, Unit, credits};
 use crate::http::write::Write;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FeatureRequest {
     name: Text,
@@ -34,7 +35,7 @@ impl Dated for FeatureRequest {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct FeatureBody {
     id: String,
     name: String,

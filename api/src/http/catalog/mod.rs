@@ -7,25 +7,75 @@ mod plans;
 mod price;
 mod versions;
 
-use axum::Router;
-use axum::routing::get;
+use coupons::CouponBody;
+use features::FeatureBody;
+use packs::PackBody;
+use plans::PlanBody;
+use versions::{HistoryBody, VersionBody};
 
-use crate::AppState;
+use super::openapi::{Routes, answers};
+use super::page::Page;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/catalog/plans", get(plans::list))
-        .route("/catalog/plans/{plan}", get(plans::show).put(plans::publish))
-        .route("/catalog/packs", get(packs::list))
-        .route("/catalog/packs/{pack}", get(packs::show).put(packs::publish))
-        .route("/catalog/features", get(features::list))
-        .route(
-            "/catalog/features/{feature}",
-            get(features::show).put(features::publish),
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/catalog/plans",
+            plans::list,
+            answers::<Page<HistoryBody<PlanBody>>>("Plans"),
         )
-        .route("/catalog/coupons", get(coupons::list))
-        .route(
+        .get(
+            "/catalog/plans/{plan}",
+            plans::show,
+            answers::<HistoryBody<PlanBody>>("A plan and its versions"),
+        )
+        .put(
+            "/catalog/plans/{plan}",
+            plans::publish,
+            answers::<VersionBody<PlanBody>>("Publish a version of a plan"),
+        )
+        .get(
+            "/catalog/packs",
+            packs::list,
+            answers::<Page<HistoryBody<PackBody>>>("Packs and priced units"),
+        )
+        .get(
+            "/catalog/packs/{pack}",
+            packs::show,
+            answers::<HistoryBody<PackBody>>("A pack and its versions"),
+        )
+        .put(
+            "/catalog/packs/{pack}",
+            packs::publish,
+            answers::<VersionBody<PackBody>>("Publish a version of a pack"),
+        )
+        .get(
+            "/catalog/features",
+            features::list,
+            answers::<Page<HistoryBody<FeatureBody>>>("Features"),
+        )
+        .get(
+            "/catalog/features/{feature}",
+            features::show,
+            answers::<HistoryBody<FeatureBody>>("A feature and its versions"),
+        )
+        .put(
+            "/catalog/features/{feature}",
+            features::publish,
+            answers::<VersionBody<FeatureBody>>("Publish a version of a feature"),
+        )
+        .get(
+            "/catalog/coupons",
+            coupons::list,
+            answers::<Page<HistoryBody<CouponBody>>>("Coupons"),
+        )
+        .get(
             "/catalog/coupons/{coupon}",
-            get(coupons::show).put(coupons::publish),
+            coupons::show,
+            answers::<HistoryBody<CouponBody>>("A coupon and its versions"),
+        )
+        .put(
+            "/catalog/coupons/{coupon}",
+            coupons::publish,
+            answers::<VersionBody<CouponBody>>("Publish a version of a coupon"),
         )
 }

@@ -14,13 +14,14 @@ use crate::http::write::Write;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::calendar::Interval;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, History, Pack, QuantityLimits};
 use tallybook_domain::money::Money;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PackRequest {
     name: Text,
@@ -44,7 +45,7 @@ pub(super) struct PackRequest {
     effective_from: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct QuantityBody {
     #[serde(default = "one")]
@@ -76,7 +77,7 @@ impl Dated for PackRequest {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PackBody {
     id: String,
     name: String,

@@ -14,6 +14,7 @@ use crate::http::write::Write;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::calendar::Interval;
@@ -23,7 +24,7 @@ use tallybook_domain::catalog::{
 };
 
 /// What a request and an answer say alike.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanRequest {
     name: Text,
@@ -63,7 +64,7 @@ impl Dated for PlanRequest {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RolloverBody {
     #[serde(default)]
@@ -72,7 +73,7 @@ struct RolloverBody {
     expires_after: Option<Interval>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CollectionBody {
     #[serde(default)]
@@ -85,7 +86,7 @@ struct CollectionBody {
     then: Uncollected,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TrialBody {
     days: u32,
@@ -99,7 +100,7 @@ struct TrialBody {
     at_end_without_card: Option<TrialEndBody>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 enum TrialEndBody {
     #[default]
@@ -111,7 +112,7 @@ enum TrialEndBody {
     },
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LimitBody {
     #[serde(default)]
@@ -197,7 +198,7 @@ impl TrialEndBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PlanBody {
     id: String,
     name: String,

@@ -1,6 +1,9 @@
 //! The interface's form of a price: amounts of a whole as Stripe's integers, amounts of one unit as decimal text of them.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use tallybook_domain::catalog::{Price, PriceScheme, Tier};
 use tallybook_domain::money::{Currency, Money};
@@ -11,33 +14,39 @@ use crate::http::wire::decimal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PriceBody(pub(super) Price);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Price")]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Scheme {
     Flat {
+        #[schemars(with = "String")]
         currency: Currency,
         amount: i64,
     },
     PerUnit {
+        #[schemars(with = "String")]
         currency: Currency,
         unit_amount: UnitAmount,
     },
     Package {
+        #[schemars(with = "String")]
         currency: Currency,
         size: u64,
         amount: i64,
     },
     Volume {
+        #[schemars(with = "String")]
         currency: Currency,
         tiers: Vec<TierBody>,
     },
     Graduated {
+        #[schemars(with = "String")]
         currency: Currency,
         tiers: Vec<TierBody>,
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TierBody {
     #[serde(default)]
@@ -53,6 +62,16 @@ struct UnitAmount(Decimal);
 impl Serialize for UnitAmount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0.normalize())
+    }
+}
+
+impl JsonSchema for UnitAmount {
+    fn schema_name() -> Cow<'static, str> {
+        "UnitAmount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": r"^\d+(\.\d+)?$", "description": "An amount of one unit, as text."})
     }
 }
 
@@ -200,6 +219,16 @@ impl Serialize for PriceBody {
         Scheme::try_from(&self.0)
             .map_err(ser::Error::custom)?
             .serialize(serializer)
+    }
+}
+
+impl JsonSchema for PriceBody {
+    fn schema_name() -> Cow<'static, str> {
+        Scheme::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Scheme::json_schema(generator)
     }
 }
 

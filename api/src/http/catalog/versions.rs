@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, History};
@@ -31,7 +32,8 @@ pub(super) trait Terms: Sized + 'static {
     const NOT_FOUND: &'static str;
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "VersionOf{B}")]
 pub(super) struct VersionBody<B> {
     #[serde(flatten)]
     terms: B,
@@ -73,7 +75,8 @@ pub(super) fn published_body<T: Terms>(executed: &Executed<Catalog>) -> Option<V
 }
 
 /// One thing of the catalog with all its versions, in the order they come into force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HistoryOf{B}")]
 pub(super) struct HistoryBody<B> {
     id: String,
     /// The terms in force now; none before the first version's time.

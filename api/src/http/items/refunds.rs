@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand, AccountFact, ReverseConsumption};
 use tallybook_domain::credits::CreditsEvent;
@@ -21,7 +22,7 @@ use crate::http::wire::{CallerId, Text};
 use crate::http::write::{Write, answer_at};
 
 /// Which sale, by the debit that paid for it: one that comes late must not undo somebody else's purchase.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RefundRequest {
     debit: CallerId,
@@ -30,8 +31,8 @@ pub(super) struct RefundRequest {
 }
 
 /// The item, what came back to its buyer, and to which lots.
-#[derive(Debug, Serialize)]
-struct RefundBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RefundBody {
     refund: String,
     #[serde(flatten)]
     item: SaleBody,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tallybook_domain::account::Account;
 use tallybook_domain::identity::PaymentId;
@@ -14,7 +15,7 @@ use crate::http::answers::{self, BalanceBody};
 use crate::http::wire::{Instant, MoneyBody, credits};
 
 /// A purchase.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http::accounts) struct PurchaseBody {
     id: String,
     driver: Driver,
@@ -133,7 +134,7 @@ fn status(state: Option<&PurchaseState>, payment: Option<&Payment<'_>>) -> &'sta
 }
 
 /// The answer to everything that is done to a purchase.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PurchaseAnswer {
     #[serde(flatten)]
     purchase: PurchaseBody,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::account::{Account, AccountCommand};
 use tallybook_domain::catalog::Catalog;
@@ -18,6 +19,7 @@ use self::body::{PurchaseAnswer, PurchaseBody, ids_of};
 use super::{load, stream};
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading, RequiredRole, Writing};
+use crate::http::openapi::{Routes, answers, creates};
 use crate::http::page::{Page, PageRequest};
 use crate::http::position::Logged;
 use crate::http::problem::Problem;
@@ -25,7 +27,40 @@ use crate::http::request::{Body, OptionalBody, Parameters, PathIds};
 use crate::http::wire::{CallerId, Instant, MoneyBody, Text};
 use crate::http::write::{Write, answer};
 
-#[derive(Debug, Serialize, Deserialize)]
+pub(super) fn routes() -> Routes {
+    let all = "/accounts/{account}/purchases";
+    let one = |rest: &str| format!("{all}/{{purchase}}{rest}");
+    Routes::new()
+        .get(all, list, answers::<Page<PurchaseBody>>("Purchases"))
+        .post(
+            all,
+            start,
+            creates::<PurchaseAnswer>("Begin a purchase from the catalog"),
+        )
+        .get(&one(""), show, answers::<PurchaseBody>("A purchase"))
+        .post(
+            &one("/pay"),
+            pay,
+            answers::<PurchaseAnswer>("Record a payment made outside Stripe"),
+        )
+        .post(
+            &one("/refund"),
+            refund,
+            answers::<PurchaseAnswer>("Record a refund made outside Stripe"),
+        )
+        .post(
+            &one("/fail"),
+            fail,
+            answers::<PurchaseAnswer>("Record a try that failed"),
+        )
+        .post(
+            &one("/cancel"),
+            cancel,
+            answers::<PurchaseAnswer>("Give a purchase up before it is paid"),
+        )
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartRequest {
     pack: CallerId,
@@ -74,7 +109,7 @@ pub(super) async fn start(
     .await
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PayRequest {
     #[serde(default)]
@@ -104,7 +139,7 @@ pub(super) async fn pay(
     execute(&state, &write, &ids, &request, command, &purchase, StatusCode::OK).await
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RefundRequest {
     amount: MoneyBody,
@@ -131,7 +166,7 @@ pub(super) async fn refund(
     execute(&state, &write, &ids, &request, command, &purchase, StatusCode::OK).await
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StopRequest {
     #[serde(default)]
