@@ -10,6 +10,7 @@ use tallybook_projections::reads::Reads;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::shutdown::{Stop, StopSwitch, stop_switch};
 use crate::stripe::{Inbox, StripeApi};
 use crate::tenants::Keyring;
@@ -36,6 +37,8 @@ pub struct AppState {
     pub present: Present,
     /// What moves test clocks.
     pub test_clocks: TestClocks,
+    /// What is measured.
+    pub metrics: Metrics,
     /// Whether it is time to go.
     pub stop: Stop,
 }
@@ -80,6 +83,7 @@ impl Engine {
             keyring: Arc::new(Keyring::new(pool.clone())),
             pool,
             present,
+            metrics: Metrics::default(),
             stop,
         };
         let mut workers = JoinSet::new();

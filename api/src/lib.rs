@@ -10,6 +10,7 @@ pub mod database;
 pub mod engine;
 pub mod http;
 mod import;
+pub mod metrics;
 pub mod outbound;
 pub mod replay;
 mod reporting;

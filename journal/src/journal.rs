@@ -14,6 +14,7 @@ use crate::{
     config::JournalConfig,
     error::{AnyRefusal, ExecuteError, LoadError, MigrateError, OpenError, ReadError},
     executed::{Executed, ExecutedUnit, Loaded},
+    figures::{WriterCounters, WriterFigures},
     load,
     recorded::Recorded,
     repo,
@@ -34,6 +35,7 @@ struct Inner {
     pool: PgPool,
     appended: watch::Receiver<i64>,
     closing: Arc<Notify>,
+    counters: Arc<WriterCounters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -66,7 +68,14 @@ impl Journal {
         let (queue, receiver) = mpsc::channel(config.queue_max);
         let (appended_sender, appended) = watch::channel(head);
         let closing = Arc::new(Notify::new());
-        let writer = Writer::new(Arc::new(config), role, receiver, appended_sender);
+        let counters = Arc::new(WriterCounters::default());
+        let writer = Writer::new(
+            Arc::new(config),
+            role,
+            receiver,
+            appended_sender,
+            Arc::clone(&counters),
+        );
         let writer = Mutex::new(Some(tokio::spawn(writer.run(Arc::clone(&closing)))));
         drop(connection);
         Ok(Self {
@@ -76,6 +85,7 @@ impl Journal {
                 pool,
                 appended,
                 closing,
+                counters,
                 writer,
             }),
         })
@@ -216,6 +226,14 @@ impl Journal {
     /// show: who follows the log looks from time to time as well.
     pub fn appended(&self) -> watch::Receiver<i64> {
         self.inner.appended.clone()
+    }
+
+    /// What the writer did since it started.
+    pub fn writer_figures(&self) -> WriterFigures {
+        let queue = &self.inner.queue;
+        self.inner
+            .counters
+            .figures(queue.max_capacity() - queue.capacity())
     }
 
     /// Connections of the login's own, for the tables of the crates above.

@@ -16,6 +16,7 @@ mod feature_use;
 mod health;
 mod items;
 mod ledger;
+mod measured;
 pub mod openapi;
 mod plan_answers;
 mod recorded_use;
@@ -43,11 +44,13 @@ use problem::Problem;
 /// Everything that is served.
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().into_parts();
+    let metrics = state.metrics.clone();
     router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .with_state(state)
         .layer(axum::middleware::from_fn(request_id::layer))
+        .layer(axum::middleware::from_fn_with_state(metrics, measured::layer))
 }
 
 /// Every route there is.
@@ -55,6 +58,7 @@ fn routes() -> Routes {
     Routes::new()
         .nest("/v1", v1())
         .merge(health::routes())
+        .merge(measured::routes())
         .merge(openapi::routes())
 }
 

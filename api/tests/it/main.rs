@@ -15,6 +15,7 @@ mod idempotency;
 mod items;
 mod keys;
 mod ledger;
+mod metrics;
 mod outage;
 mod policies;
 mod positions;

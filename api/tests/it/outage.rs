@@ -30,6 +30,12 @@ async fn without_its_database_it_says_unavailable_and_then_goes_on() {
     let path = "/v1/accounts/acme/debits";
     database.stop().await;
     assert_eq!(client.get("/healthz").await.accepted(200)["status"], "alive");
+    let scraped = client.get("/metrics").await;
+    assert!(
+        scraped.text().contains("\ntallybook_database_up 0\n"),
+        "{}",
+        scraped.text()
+    );
     for request in [
         client.request(Method::GET, "/readyz"),
         client.request(Method::GET, "/v1/accounts/acme"),

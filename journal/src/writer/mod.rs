@@ -37,6 +37,7 @@ use crate::{
     command::Unit,
     config::JournalConfig,
     error::{AnyRefusal, ExecuteError},
+    figures::WriterCounters,
     part::Outcome,
     session::Role,
 };
@@ -123,6 +124,7 @@ pub(crate) struct Writer {
     /// Units to judge again, before anything new.
     again: Vec<Request>,
     appended: watch::Sender<i64>,
+    counters: Arc<WriterCounters>,
 }
 
 /// What a batch left to do.
@@ -140,6 +142,7 @@ impl Writer {
         role: Role,
         queue: mpsc::Receiver<Request>,
         appended: watch::Sender<i64>,
+        counters: Arc<WriterCounters>,
     ) -> Self {
         Self {
             connection: WriterConnection::new(Arc::clone(&config), role),
@@ -148,6 +151,7 @@ impl Writer {
             queue,
             again: Vec::new(),
             appended,
+            counters,
         }
     }
 
@@ -182,7 +186,9 @@ impl Writer {
                 self.again = batch;
                 batch = vec![request];
             }
+            let commands = batch.len();
             let remainder = self.process(batch).await;
+            self.counters.batch(commands, remainder.again.len());
             let later = std::mem::replace(&mut self.again, remainder.again);
             self.again.extend(later);
             if let Some(position) = remainder.appended {

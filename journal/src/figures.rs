@@ -1,0 +1,47 @@
+//! What the writer did since it started, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the writer did since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterFigures {
+    /// Batches taken to the database.
+    pub batches: u64,
+    /// Commands in them, again for each time they were judged.
+    pub commands: u64,
+    /// Commands to be judged again: another writer came between, or the connection was lost.
+    pub judged_again: u64,
+    /// Commands in the queue now.
+    pub waiting: u64,
+}
+
+/// The writer's counters.
+#[derive(Debug, Default)]
+pub(crate) struct WriterCounters {
+    batches: AtomicU64,
+    commands: AtomicU64,
+    judged_again: AtomicU64,
+}
+
+impl WriterCounters {
+    /// A batch of so many commands was processed, and so many of them come again.
+    pub(crate) fn batch(&self, commands: usize, again: usize) {
+        let add = |counter: &AtomicU64, count: usize| {
+            counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        };
+        add(&self.batches, 1);
+        add(&self.commands, commands);
+        add(&self.judged_again, again);
+    }
+
+    /// As they are now, beside what waits.
+    pub(crate) fn figures(&self, waiting: usize) -> WriterFigures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        WriterFigures {
+            batches: read(&self.batches),
+            commands: read(&self.commands),
+            judged_again: read(&self.judged_again),
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+        }
+    }
+}
