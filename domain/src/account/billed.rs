@@ -34,16 +34,15 @@ fn standing(group: &Group, line: &InvoiceLine) -> LineRelief {
     left
 }
 
-/// The lines of later bills that credit unused time of an invoice, as they stand, each with the bill it is on.
+/// The lines of later bills that credit unused time of an invoice, as they stand, each with the line it credits time of.
 fn credits_of_unused<'a>(
     account: &'a Account,
     invoice: &'a InvoiceId,
-) -> impl Iterator<Item = (InvoiceView, &'a BilledLine, LineRelief)> {
+) -> impl Iterator<Item = (&'a BilledLine, LineRelief)> {
     account.groups.values().flat_map(move |group| {
-        let bill = view(group);
         issued_lines(group).filter_map(move |line| {
             let of = line.unused_of.as_ref().filter(|of| of.invoice == *invoice)?;
-            Some((bill.clone()?, of, standing(group, line)))
+            Some((of, standing(group, line)))
         })
     })
 }
@@ -55,47 +54,31 @@ fn issued_lines(group: &Group) -> impl Iterator<Item = &InvoiceLine> {
     })
 }
 
-/// What a credit note may take from each line: what stands of it.
-pub(super) fn creditable_lines(account: &Account, invoice: &InvoiceView) -> Vec<LineRelief> {
+/// What is left of each line: what stands of it, less what later changes credited of its time. So a line is given back once,
+/// in whatever parts: by notes on its invoice, and by changes as unused time.
+pub(super) fn lines_left(account: &Account, invoice: &InvoiceView) -> Vec<LineRelief> {
     let Some(group) = group_of(account, &invoice.invoice) else {
         return Vec::new();
     };
-    invoice.lines.iter().map(|line| standing(group, line)).collect()
-}
-
-/// What a credit note may give back of an invoice: what was not given back yet, be it by a note or because a later change
-/// put what its unused time was worth on the customer's balance.
-pub(super) fn creditable(account: &Account, invoice: &InvoiceView) -> i64 {
-    let mut bills: Vec<(InvoiceId, i64, i64)> = Vec::new();
-    for (bill, _, credit) in credits_of_unused(account, &invoice.invoice) {
-        match bills.iter_mut().find(|(id, ..)| *id == bill.invoice) {
-            Some((_, credited, _)) => *credited -= credit.gross(),
-            None => bills.push((bill.invoice, -credit.gross(), bill.credited_to_balance)),
+    let mut left: Vec<LineRelief> = invoice.lines.iter().map(|line| standing(group, line)).collect();
+    for (of, credit) in credits_of_unused(account, &invoice.invoice) {
+        if let Some(relief) = left.iter_mut().find(|relief| relief.line == of.line) {
+            relief.amount = (relief.amount + credit.amount).max(0);
+            relief.tax = (relief.tax + credit.tax).max(0);
         }
     }
-    let on_balance: i64 = bills
-        .into_iter()
-        .map(|(_, credited, to_balance)| credited.clamp(0, to_balance))
-        .sum();
-    (invoice.total - invoice.amount_credited - on_balance).max(0)
+    left
 }
 
-/// What a void or a write-off takes from each line. Time that a later change credited as unused is credited already: that
-/// credit, which was never paid for, is taken off the customer's balance instead. And a credit for time of an invoice that
-/// was closed has been taken off it.
+/// What a void or a write-off takes from each line. What a later change credited as unused time was never paid for: it is taken
+/// off the customer's balance instead. And a credit for time of an invoice that was closed has been taken off it.
 pub(super) fn voidable_lines(account: &Account, invoice: &InvoiceView) -> Vec<LineRelief> {
-    let mut left = creditable_lines(account, invoice);
+    let mut left = lines_left(account, invoice);
     for (relief, line) in left.iter_mut().zip(&invoice.lines) {
         if let Some(of) = &line.unused_of
             && is_closed(account, &of.invoice)
         {
             (relief.amount, relief.tax) = (0, 0);
-        }
-    }
-    for (_, of, credit) in credits_of_unused(account, &invoice.invoice) {
-        if let Some(relief) = left.iter_mut().find(|relief| relief.line == of.line) {
-            relief.amount = (relief.amount + credit.amount).max(0);
-            relief.tax = (relief.tax + credit.tax).max(0);
         }
     }
     left

@@ -273,8 +273,9 @@ fn credited_lines(
     {
         return Err(SubscriptionRefusal::CurrencyMismatch { expected, found });
     }
-    let left = billed::creditable_lines(account, invoice);
-    let creditable = billed::creditable(account, invoice);
+    let left = billed::lines_left(account, invoice);
+    let weights: Vec<i64> = left.iter().map(|line| line.gross().max(0)).collect();
+    let creditable: i64 = weights.iter().sum();
     let exceeds = SubscriptionRefusal::CreditExceedsInvoice {
         creditable: Money::new(creditable, expected),
     };
@@ -290,10 +291,11 @@ fn credited_lines(
     if !command.lines.iter().all(fits) {
         return Err(exceeds);
     }
-    let weights: Vec<i64> = left.iter().map(|line| line.gross().max(0)).collect();
     let sum: i128 = command.lines.iter().map(|asked| i128::from(asked.amount)).sum();
     let named = i64::try_from(sum).ok().filter(|_| !command.lines.is_empty());
-    let amount = asked.or(named).unwrap_or(creditable);
+    // Where unused time paid for some of its lines, the invoice alone asked for less than they are worth.
+    let of_invoice = (invoice.total - invoice.amount_credited).max(0).min(creditable);
+    let amount = asked.or(named).unwrap_or(of_invoice);
     if !(1..=creditable).contains(&amount) || named.is_some_and(|named| named != amount) {
         return Err(exceeds);
     }

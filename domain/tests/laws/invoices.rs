@@ -81,6 +81,29 @@ proptest! {
         }
     }
 
+    /// Whatever is credited, refunded, voided and changed, in whatever order: the money that came in or is owed covers what went
+    /// out and what stands on customers' balances.
+    #[test]
+    fn nobody_is_given_more_than_they_paid_or_owe(steps in steps(billing(), 1..60)) {
+        let mut play = Play::open("acct_1", "acct_2");
+        for step in &steps {
+            let turn = play.next(step);
+            let _ = play.judge(&turn);
+        }
+        let money = [
+            LedgerAccount::Bank,
+            LedgerAccount::StripeBalance,
+            LedgerAccount::UnappliedCash,
+            LedgerAccount::RefundsPayable,
+            LedgerAccount::Receivable,
+            LedgerAccount::CustomerBalance,
+        ];
+        for party in play.parties() {
+            let kept = money.iter().map(|account| sum(party, *account, None)).sum::<Result<i128, _>>()?;
+            prop_assert!(kept >= 0, "{kept}");
+        }
+    }
+
     /// No seat is assigned of units that are not there, whatever changes.
     #[test]
     fn there_are_at_least_as_many_units_as_are_assigned(steps in steps(billing(), 1..60)) {

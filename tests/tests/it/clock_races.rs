@@ -44,7 +44,7 @@ async fn stream(pair: &Pair, id: &str) -> Vec<Value> {
 async fn what_is_spent_while_a_clock_moves_past_a_trials_end_is_spent_before_it_or_not_at_all() {
     let pair = Pair::start().await;
     let terms = json!({
-        "name": "Pro", "trial": {"days": 7, "credits": "100", "at_end": {"action": "cancel"}},
+        "name": "Pro", "effective_from": "2026-01-01T00:00:00Z", "trial": {"days": 7, "credits": "100", "at_end": {"action": "cancel"}},
     });
     pair.clients[0]
         .put("/catalog/plans/pro", "pro", &terms)

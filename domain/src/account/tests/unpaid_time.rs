@@ -188,7 +188,7 @@ fn what_a_credit_note_gave_back_is_not_credited_again() {
 }
 
 #[test]
-fn what_a_downgrade_put_on_the_balance_is_not_refunded_too() {
+fn time_that_a_change_credited_is_not_refunded_too() {
     let mut world = World::paid(plan("max", 6200, 0));
     world
         .run(change(one(plan("basic", 1550, 0)), When::Now), day(10))
@@ -205,9 +205,48 @@ fn what_a_downgrade_put_on_the_balance_is_not_refunded_too() {
     };
     let refused = world.run(refund(Some(6200)), day(11)).unwrap_err();
     let left = crate::subscriptions::SubscriptionRefusal::CreditExceedsInvoice {
-        creditable: usd(6200 - 3150),
+        creditable: usd(6200 - 4200),
     };
     assert_eq!(refused, super::subscriptions::refused(left));
     world.run(refund(None), day(11)).unwrap();
-    assert_eq!(world.account.invoices()[0].amount_credited, 3050);
+    assert_eq!(world.account.invoices()[0].amount_credited, 2000);
+}
+
+#[test]
+fn all_that_was_paid_over_an_upgrade_can_be_given_back_and_no_more() {
+    let mut world = World::paid(plan("pro", 3100, 0));
+    world
+        .run(change(one(plan("max", 6200, 0)), When::Now), day(10))
+        .unwrap();
+    world.pay_last(day(10));
+    let refund = |invoice: usize, minor: i64| {
+        AccountCommand::Invoice(InvoiceCommand::Credit(CreditInvoice {
+            invoice: format!("in_sub_1_{invoice}").into(),
+            credit_note: format!("cn_{invoice}_{minor}"),
+            amount: Some(usd(minor)),
+            lines: Vec::new(),
+            to: CreditTo::Refund,
+        }))
+    };
+    assert!(
+        world.run(refund(1, 1001), day(10)).is_err(),
+        "the rest went into the upgrade"
+    );
+    world.run(refund(1, 1000), day(10)).unwrap();
+    assert!(world.run(refund(2, 4201), day(10)).is_err());
+    world.run(refund(2, 4200), day(10)).unwrap();
+    let bank = (LedgerAccount::Bank, String::new(), "USD".to_owned());
+    assert_eq!(
+        world.balances().get(&bank),
+        None,
+        "3100 and 2100 came in, and went out again"
+    );
+    world
+        .run(change(one(plan("basic", 1550, 0)), When::Now), day(10))
+        .unwrap();
+    assert_eq!(
+        world.account.invoices().pop().unwrap().total,
+        1050,
+        "nothing is credited again"
+    );
 }
