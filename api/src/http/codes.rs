@@ -239,8 +239,12 @@ mod tests {
                 );
             }
         };
-        refusals.iter().for_each(|file| look(file, of_refusal));
-        problems.iter().for_each(|file| look(file, of_problems));
+        for file in &refusals {
+            look(file, of_refusal);
+        }
+        for file in &problems {
+            look(file, of_problems);
+        }
         assert!(found > 100, "the sources are read: {found}");
     }
 }

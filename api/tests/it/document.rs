@@ -116,7 +116,7 @@ async fn every_operation_is_served_and_asks_for_the_key_and_role_it_says() {
     let reader = server.tenant("t", Role::Read).await;
     let mut needs_key = 0;
     for (path, method, operation) in operations() {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let request = reader.request(method.clone(), &path);
         let open = operation["security"] == json!([]);
         let stranger =
