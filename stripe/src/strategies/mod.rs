@@ -26,6 +26,7 @@
 
 mod act;
 mod catalog;
+mod invoices;
 mod payments;
 mod plans;
 mod stripe;

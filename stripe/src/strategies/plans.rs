@@ -1,18 +1,16 @@
-//! Subscriptions and what they bill.
+//! Subscriptions: their periods, plans and ends.
 
 use serde_json::{Value, json};
 
 use super::act::FirstPayment;
 use super::catalog::PLANS;
-use super::stripe::{Payment, Stripe, picked_of};
+use super::stripe::{Stripe, picked_of};
 
 const DAY: i64 = 86_400;
 const PERIOD: i64 = 30 * DAY;
 const TRIAL: i64 = 14 * DAY;
 /// An incomplete subscription expires after 23 hours.
 const INCOMPLETE: i64 = 23 * 3_600;
-/// Tries after which Stripe stops, as its settings may say.
-const ATTEMPTS_MAX: i64 = 3;
 
 /// A line of an invoice: the item's share of a period.
 struct Line {
@@ -60,7 +58,7 @@ impl Stripe {
         }
     }
 
-    fn set_status(&mut self, subscription: &str, status: &str) {
+    pub(super) fn set_status(&mut self, subscription: &str, status: &str) {
         let types: &[&str] = &["customer.subscription.updated"];
         self.change(subscription, types, json!({"status": status}));
     }
@@ -85,75 +83,8 @@ impl Stripe {
         invoice
     }
 
-    fn draft(&mut self, reason: &str, lines: &[Value], parent: &Value) -> String {
-        let total: i64 = lines.iter().filter_map(|line| line["amount"].as_i64()).sum();
-        let transitions = json!({"finalized_at": null, "paid_at": null, "voided_at": null, "marked_uncollectible_at": null});
-        let invoice = json!({"object": "invoice", "customer": self.customer, "currency": "usd", "status": "draft",
-            "billing_reason": reason, "amount_due": total, "amount_paid": 0, "amount_remaining": total, "total": total,
-            "subtotal": total, "starting_balance": 0, "ending_balance": null, "attempt_count": 0, "attempted": false,
-            "next_payment_attempt": null, "due_date": null, "amount_paid_off_stripe": 0, "total_taxes": [],
-            "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0, "parent": parent,
-            "status_transitions": transitions, "lines": {"object": "list", "data": lines}, "metadata": {},
-            "pre_basil": {"payment_intent": null, "charge": null}});
-        self.create("in", &["invoice.created"], invoice)
-    }
-
-    /// Its stamps with one more.
-    fn stamped(&self, invoice: &str, stamp: &str) -> Value {
-        let mut transitions = self.value(invoice, "status_transitions").clone();
-        transitions[stamp] = json!(self.now);
-        transitions
-    }
-
-    fn finalize(&mut self, invoice: &str) {
-        let stamps = self.stamped(invoice, "finalized_at");
-        let open = json!({"status": "open", "ending_balance": 0, "status_transitions": stamps});
-        self.change(invoice, &["invoice.updated", "invoice.finalized"], open);
-        self.book_receivable(self.int(invoice, "amount_remaining"));
-    }
-
-    /// Through Stripe: with an intent and a charge, unless there is nothing to pay.
-    fn pay(&mut self, invoice: &str) {
-        let remaining = self.int(invoice, "amount_remaining");
-        if remaining > 0 {
-            let intent = self.new_intent(remaining, "usd", &json!({}), Some(invoice));
-            self.charge_paid(Some(&intent), None, remaining, "usd", &json!({}));
-            self.note_payment(invoice, &intent);
-        }
-        let attempts = self.int(invoice, "attempt_count") + i64::from(remaining > 0);
-        let paid = json!({"status": "paid", "amount_paid": remaining, "amount_remaining": 0, "attempted": true,
-            "attempt_count": attempts, "next_payment_attempt": null,
-            "status_transitions": self.stamped(invoice, "paid_at")});
-        let types = &["invoice.updated", "invoice.paid", "invoice.payment_succeeded"];
-        self.change(invoice, types, paid);
-        self.book_receivable(-remaining);
-        self.recover(invoice);
-    }
-
-    /// What versions before 2025-03-31 say of its payment.
-    fn note_payment(&mut self, invoice: &str, intent: &str) {
-        let charge = self.value(intent, "latest_charge").clone();
-        let named = json!({"pre_basil": {"payment_intent": intent, "charge": charge}});
-        self.change(invoice, &[], named);
-    }
-
-    fn decline(&mut self, invoice: &str) {
-        let remaining = self.int(invoice, "amount_remaining");
-        let intent = self.new_intent(remaining, "usd", &json!({}), Some(invoice));
-        self.charge_declined(Some(&intent), remaining, "usd", &json!({}));
-        self.note_payment(invoice, &intent);
-        let failed = json!({"attempt_count": self.int(invoice, "attempt_count") + 1, "attempted": true,
-            "next_payment_attempt": self.now + 3 * DAY});
-        self.change(invoice, &["invoice.updated", "invoice.payment_failed"], failed);
-    }
-
-    fn subscription_of(&self, invoice: &str) -> Option<String> {
-        let named = &self.value(invoice, "parent")["subscription_details"]["subscription"];
-        named.as_str().map(str::to_owned)
-    }
-
     /// The subscription of an invoice that was paid runs again, if that was its newest.
-    fn recover(&mut self, invoice: &str) {
+    pub(super) fn recover(&mut self, invoice: &str) {
         let Some(subscription) = self.subscription_of(invoice) else {
             return;
         };
@@ -168,10 +99,6 @@ impl Stripe {
         picked_of(&self.subscriptions, pick, |id| {
             statuses.contains(&self.status(id))
         })
-    }
-
-    fn picked_invoice(&self, pick: usize, statuses: &[&str]) -> Option<String> {
-        picked_of(&self.invoices, pick, |id| statuses.contains(&self.status(id)))
     }
 
     fn period(&self, subscription: &str) -> (i64, i64) {
@@ -232,61 +159,6 @@ impl Stripe {
             self.decline(&invoice);
             self.set_status(&subscription, "past_due");
         }
-    }
-
-    pub(super) fn retry(&mut self, invoice: usize, is_paid: bool) {
-        let Some(invoice) = self.picked_invoice(invoice, &["open"]) else {
-            return;
-        };
-        self.by_itself_after(1);
-        if is_paid {
-            return self.pay(&invoice);
-        }
-        if self.int(&invoice, "attempt_count") < ATTEMPTS_MAX {
-            self.decline(&invoice);
-            let given_up = self.int(&invoice, "attempt_count") == ATTEMPTS_MAX;
-            let subscription = self.subscription_of(&invoice);
-            if let Some(subscription) = subscription.filter(|it| given_up && self.status(it) == "past_due") {
-                self.set_status(&subscription, "unpaid");
-            }
-        }
-    }
-
-    fn void(&mut self, invoice: &str) {
-        let stamps = self.stamped(invoice, "voided_at");
-        self.book_receivable(-self.int(invoice, "amount_remaining"));
-        let voided = json!({"status": "void", "status_transitions": stamps});
-        self.change(invoice, &["invoice.updated", "invoice.voided"], voided);
-    }
-
-    pub(super) fn give_up(&mut self, invoice: usize, is_void: bool) {
-        let Some(invoice) = self.picked_invoice(invoice, &["open"]) else {
-            return;
-        };
-        if is_void {
-            return self.void(&invoice);
-        }
-        let stamps = self.stamped(&invoice, "marked_uncollectible_at");
-        self.book_receivable(-self.int(&invoice, "amount_remaining"));
-        let types = &["invoice.updated", "invoice.marked_uncollectible"];
-        let given_up = json!({"status": "uncollectible", "status_transitions": stamps});
-        self.change(&invoice, types, given_up);
-    }
-
-    pub(super) fn pay_outside(&mut self, invoice: usize) {
-        let Some(invoice) = self.picked_invoice(invoice, &["open", "uncollectible"]) else {
-            return;
-        };
-        let remaining = self.int(&invoice, "amount_remaining");
-        if self.status(&invoice) == "open" {
-            self.book_receivable(-remaining);
-        }
-        let paid = json!({"status": "paid", "amount_paid": remaining, "amount_remaining": 0,
-            "amount_paid_off_stripe": remaining, "next_payment_attempt": null,
-            "status_transitions": self.stamped(&invoice, "paid_at"),
-            "pre_basil": {"payment_intent": null, "charge": null}});
-        self.change(&invoice, &["invoice.updated", "invoice.paid"], paid);
-        self.recover(&invoice);
     }
 
     pub(super) fn change_plan(&mut self, subscription: usize, plan: usize, quantity: i64) {
@@ -363,88 +235,6 @@ impl Stripe {
     fn end(&mut self, subscription: &str) {
         let ended = json!({"status": "canceled", "ended_at": self.now, "canceled_at": self.now});
         self.change(subscription, &["customer.subscription.deleted"], ended);
-    }
-
-    pub(super) fn draft_and_delete(&mut self) {
-        let draft = self.draft("manual", &[], &Value::Null);
-        self.delete(&draft, "invoice.deleted");
-    }
-
-    /// Before payment it lowers what is due; after payment it goes to the customer's balance, or back by a refund.
-    pub(super) fn credit_note(&mut self, invoice: usize, percent: i64) {
-        let open = self.picked_invoice(invoice, &["open"]);
-        let Some(invoice) = open.or_else(|| self.picked_invoice(invoice, &["paid"])) else {
-            return;
-        };
-        let is_open = self.status(&invoice) == "open";
-        let noted = self.int(&invoice, "post_payment_credit_notes_amount");
-        let field = if is_open {
-            "amount_remaining"
-        } else {
-            "amount_paid"
-        };
-        let amount = (self.int(&invoice, field) - noted) * percent / 100;
-        if amount <= 0 {
-            return;
-        }
-        let mut note = json!({"object": "credit_note", "customer": self.customer, "invoice": invoice, "amount": amount,
-            "currency": "usd", "status": "issued", "type": "post_payment", "pre_payment_amount": 0,
-            "post_payment_amount": amount, "out_of_band_amount": 0, "refunds": [], "total_taxes": [],
-            "customer_balance_transaction": null, "voided_at": null});
-        if is_open {
-            note["type"] = json!("pre_payment");
-            note["pre_payment_amount"] = json!(amount);
-            note["post_payment_amount"] = json!(0);
-            self.credit_before_payment(&invoice, amount);
-        } else {
-            let refund = self
-                .refund_of_invoice(&invoice, amount)
-                .filter(|_| percent % 2 == 0);
-            match refund {
-                Some(payment) => {
-                    let refund = self.give_back(payment, amount, "succeeded");
-                    note["refunds"] = json!([{"refund": refund, "amount_refunded": amount}]);
-                }
-                None => note["customer_balance_transaction"] = json!("cbtxn_1"),
-            }
-            let changes = json!({"post_payment_credit_notes_amount": noted + amount});
-            self.change(&invoice, &["invoice.updated"], changes);
-        }
-        let note = self.create("cn", &["credit_note.created"], note);
-        self.notes.push(note);
-    }
-
-    fn credit_before_payment(&mut self, invoice: &str, amount: i64) {
-        let field = |field: &str, by: i64| self.int(invoice, field) + by;
-        let changes = json!({"amount_due": field("amount_due", -amount),
-            "amount_remaining": field("amount_remaining", -amount),
-            "pre_payment_credit_notes_amount": field("pre_payment_credit_notes_amount", amount)});
-        self.change(invoice, &["invoice.updated"], changes);
-        self.book_receivable(-amount);
-    }
-
-    /// The payment of an invoice, if so much of it can be given back.
-    fn refund_of_invoice(&self, invoice: &str, amount: i64) -> Option<usize> {
-        let intent = self.value(invoice, "pre_basil")["payment_intent"].as_str()?;
-        let paid = |it: &Payment| it.intent.as_deref() == Some(intent);
-        let payment = self.payments.iter().position(paid)?;
-        let charge = &self.payments[payment].charge;
-        (self.left_of(charge) >= amount && self.may_be_refunded(charge)).then_some(payment)
-    }
-
-    pub(super) fn void_credit_note(&mut self, note: usize) {
-        let may_be_voided = |note: &str| {
-            let is_before_payment = self.text(note, "type") == "pre_payment";
-            let is_open = self.status(self.text(note, "invoice")) == "open";
-            is_before_payment && is_open && self.status(note) == "issued"
-        };
-        let Some(note) = picked_of(&self.notes, note, may_be_voided) else {
-            return;
-        };
-        let voided = json!({"status": "void", "voided_at": self.now});
-        self.change(&note, &["credit_note.voided"], voided);
-        let invoice = self.text(&note, "invoice").to_owned();
-        self.credit_before_payment(&invoice, -self.int(&note, "pre_payment_amount"));
     }
 }
 

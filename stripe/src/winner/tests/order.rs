@@ -76,6 +76,21 @@ fn events_that_fit_nowhere_are_the_older_ones() {
     assert_eq!(scenario.settles()["cancel_at_period_end"], json!(true));
 }
 
+/// An event without previous values stands beside the one that shows the same object.
+#[test]
+fn what_tells_a_change_without_its_previous_values_undoes_no_later_one() {
+    let scenario = Scenario::invoice()
+        .event("invoice.created", 1, &[status("open")])
+        .update("invoice.updated", 5, &[("attempt_count", json!(1))])
+        .event("invoice.payment_failed", 5, &[])
+        .update("invoice.updated", 5, &[("amount_due", json!(990))]);
+    assert_eq!(scenario.settles()["amount_due"], json!(990));
+    assert_eq!(
+        scenario.types(),
+        ["created", "updated", "payment_failed", "updated"]
+    );
+}
+
 #[test]
 fn more_events_than_the_chain_takes_still_settle_to_one_state() {
     let mut scenario = Scenario::subscription().event(CREATED, 1, &[status("active")]);
