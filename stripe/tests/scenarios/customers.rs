@@ -30,6 +30,16 @@ scenarios! {
         Parked(&[]),
     ]);
 
+    a_link_that_comes_late_moves_all_of_it => told([
+        event("payment_intent.succeeded", 12, crate::objects::paid_intent()),
+        updated("customer.updated", 50, customer(json!({"metadata": {"account_id": "acct_1"}})), json!({"metadata": {"account_id": null}})),
+    ])
+    .ends([
+        Line("lot acct_1 grant_pi_1 "),
+        NoLine("lot cus_1 "),
+        Books(&[("1110", "USD", 1000), ("2110", "USD", -1000)]),
+    ]);
+
     s49_a_payout_that_failed_after_it_arrived_is_back => told([
         event("payout.created", 10, payout("pending")),
         event("payout.paid", 20, payout("paid")),

@@ -102,6 +102,13 @@ scenarios! {
     ])
     .ends([Has(Credits { granted: 500, available: 500, ..Credits::default() }), NoLine("debt ")]);
 
+    a_payment_is_of_the_day_on_which_it_was_first_seen => told([
+        event("charge.succeeded", 11, charge(json!({"payment_intent": null}))),
+        updated("charge.updated", 100_000, charge(json!({"payment_intent": null, "balance_transaction": "txn_2"})),
+            json!({"balance_transaction": "txn_1"})),
+    ])
+    .ends([Has(ALL), Line("ledger pay:ch_1 1110 USD 1970-01-01 1000")]);
+
     a_silent_change_is_healed_by_a_later_reading => told([
         event("payment_intent.created", 10, intent(json!({}))),
         event("payment_intent.processing", 11, intent(json!({"status": "processing"}))),

@@ -50,6 +50,16 @@ scenarios! {
     ])
     .ends([Parked(&[]), Has(Credits { granted: 100, available: 60, clawed_back: 40, ..Credits::default() })]);
 
+    a_refund_that_names_only_its_charge_is_of_the_payment_another_names => told([
+        event("payment_intent.succeeded", 12, crate::objects::intent(json!({"status": "succeeded", "amount_received": 1000}))),
+        event("refund.created", 30, refund("re_1", 30, 400, json!({}))),
+        event("refund.created", 31, refund("re_2", 31, 300, json!({"payment_intent": null}))),
+    ])
+    .ends([
+        Has(Credits { granted: 100, available: 30, clawed_back: 70, ..Credits::default() }),
+        Books(&[("1110", "USD", 300), ("2110", "USD", -300)]),
+    ]);
+
     s21_a_refund_that_bounced_gives_back_money_and_credits_once => told([
         event("payment_intent.succeeded", 12, paid_intent()),
         event("refund.created", 30, refund("re_1", 30, 400, json!({"status": "pending"}))),
