@@ -4,8 +4,9 @@ use tallybook_domain::account::LotTerms;
 use tallybook_domain::catalog::Plan;
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
 use tallybook_domain::identity::{GrantId, GroupId};
-use tallybook_domain::money::{Money, largest_remainder};
+use tallybook_domain::money::Money;
 use tallybook_domain::quantity::Units;
+use tallybook_domain::subscriptions::credits_share;
 
 use super::Waiting;
 use super::history::History;
@@ -102,11 +103,7 @@ fn cost(invoice: &Invoice, line: &InvoiceLine, net: i64, plan: &Plan) -> Result<
     else {
         return Ok(None);
     };
-    let (price, net) = (purse.minor(line.amount)?, purse.minor(net)?);
-    if price <= 0 || net <= 0 {
-        return Ok(None);
-    }
-    let value = value.minor.saturating_mul(quantity(line)).clamp(0, price);
-    let share = largest_remainder(net, &[value, price - value])[0];
+    let value = value.minor.saturating_mul(quantity(line));
+    let share = credits_share(purse.minor(net)?, purse.minor(line.amount)?, value);
     Ok((share > 0).then(|| Money::new(share, purse.currency())))
 }
