@@ -244,3 +244,44 @@ async fn case_41_an_amount_is_in_its_own_currencys_minor_units() {
         .await
         .refused(422, "invalid_field");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_21_a_bundle_is_bought_for_one_price_and_given_back_whole() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Finance).await;
+    client.account_with("a", 0).await;
+    let bundled = json!([{"unit": "PHOTO", "credits": "6", "standalone_price": usd(1000)}]);
+    let pack = |standalone_price: Value| {
+        json!({"name": "Starter", "unit": "LEAD", "credits": "9", "price": usd(2500), "bundled": bundled.clone(),
+            "standalone_price": standalone_price})
+    };
+    let starter = "/v1/catalog/packs/starter";
+    let refused = client.put(starter, pack(Value::Null)).await;
+    let refused = refused.refused(422, "terms_invalid");
+    assert_eq!(
+        refused["field"], "standalone_price",
+        "nothing to share the price by"
+    );
+    let published = client.put(starter, pack(usd(2000))).await.accepted(200);
+    assert_eq!(published["terms"]["bundled"], bundled, "{published}");
+
+    let purchase = started(&client, json!({"pack": "starter"})).await;
+    let photos = &purchase["bundled"][0];
+    assert_eq!(
+        (&photos["unit"], &photos["credits"], &photos["amount"]),
+        (&json!("PHOTO"), &json!("6"), &usd(833))
+    );
+    client
+        .post(&path(&purchase, "/pay"), json!({}))
+        .await
+        .accepted(200);
+    let of = async |unit: &str| {
+        let balance = client.get(&format!("/v1/accounts/a/balance?unit={unit}")).await;
+        balance.accepted(200)["available"].clone()
+    };
+    assert_eq!((of("LEAD").await, of("PHOTO").await), (json!("9"), json!("6")));
+    let half = json!({"amount": usd(1250), "reason": "half of it"});
+    let refunded = client.post(&path(&purchase, "/refund"), half).await.accepted(200);
+    assert_eq!(refunded["refundable"], usd(1250));
+    assert_eq!((of("LEAD").await, of("PHOTO").await), (json!("4.5"), json!("3")));
+}

@@ -136,10 +136,10 @@ fn pay(account: &Account, purchase: &PaymentId, group: &mut GroupFacts) {
         fact: Fact::Purchases(PurchasesEvent::PurchasePaid(paid)),
         effective_at: paid_at,
     });
-    group.lots.push(LotTerms {
+    group.lots.extend(granted.into_iter().map(|granted| LotTerms {
         granted,
         effective_at: paid_at,
-    });
+    }));
 }
 
 fn mark_unapplied(facts: &mut [DatedFact], unapplied: bool) {

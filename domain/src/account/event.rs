@@ -104,10 +104,6 @@ impl Fact {
 /// What happened, without its dates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "credits are most of what happens: their events are not boxed for the sake of the others"
-)]
 pub enum AccountFact {
     /// To the account itself.
     Life(AccountLifeEvent),

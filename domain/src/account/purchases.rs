@@ -10,12 +10,12 @@ use super::settle::settle_payments;
 use super::state::Account;
 use crate::Timestamp;
 use crate::credits::CreditsEvent;
-use crate::identity::{GroupId, PaymentId};
+use crate::identity::{GrantId, GroupId, PaymentId};
 use crate::money::Money;
 use crate::purchases::{
-    CashReceived, Channel, PayPurchase, Payment, PurchaseCommand, PurchaseLifeEvent, PurchaseRefusal,
-    PurchaseState, PurchaseStopped, PurchaseTerms, PurchasesEvent, Refund, RefundMoney, RefundPurchase,
-    StartPurchase, StopPurchase,
+    AgreedCredits, CashReceived, Channel, PayPurchase, Payment, PurchaseCommand, PurchaseLifeEvent,
+    PurchaseRefusal, PurchaseState, PurchaseStopped, PurchaseTerms, PurchasesEvent, Refund, RefundMoney,
+    RefundPurchase, StartPurchase, StopPurchase,
 };
 
 /// Decide a command about a purchase on the draft.
@@ -54,7 +54,8 @@ fn agreed(command: &StartPurchase) -> Result<PurchaseTerms, PurchaseRefusal> {
         });
     }
     let net = pack.amount_of(quantity).ok_or(PurchaseRefusal::TooLarge)?;
-    let units = pack.credits_of(quantity).ok_or(PurchaseRefusal::TooLarge)?;
+    let lines = pack.lines(quantity, net.minor).ok_or(PurchaseRefusal::TooLarge)?;
+    let (own, others) = lines.split_first().ok_or(PurchaseRefusal::TooLarge)?;
     let tax = command.tax.unwrap_or(Money::new(0, net.currency));
     same_currency(net, tax)?;
     let gross = net.minor.checked_add(tax.minor);
@@ -67,11 +68,19 @@ fn agreed(command: &StartPurchase) -> Result<PurchaseTerms, PurchaseRefusal> {
         quantity,
         due: Money::new(gross, net.currency),
         tax: tax.minor,
-        units,
-        unit: pack.unit.clone(),
+        units: own.units,
+        unit: own.unit.clone(),
         expires_after: pack.expires_after,
         priority: pack.priority,
         reference: command.reference.clone(),
+        bundled: others
+            .iter()
+            .map(|line| AgreedCredits {
+                unit: line.unit.clone(),
+                units: line.units,
+                net: line.net,
+            })
+            .collect(),
     })
 }
 
@@ -89,8 +98,8 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
     let now = draft.at;
     let paid_at = happened::dated(command.paid_at, now)
         .map_err(|latest| PurchaseRefusal::PaidInFuture { now, latest })?;
-    check_capacity(&draft.account, terms.units)?;
     let (paid, granted) = terms.paid(&terms.purchase, paid_at, draft.account.time_zone);
+    check_capacity(&draft.account, granted.iter().map(|lot| lot.units).sum())?;
     let cash = CashReceived {
         payment: terms.purchase,
         amount,
@@ -102,7 +111,9 @@ fn pay(draft: &mut Draft<'_>, command: &PayPurchase) -> Result<(), AccountRefusa
     };
     draft.record(paid_at, PurchasesEvent::CashReceived(cash));
     draft.record(paid_at, PurchasesEvent::PurchasePaid(paid));
-    draft.record(paid_at, CreditsEvent::CreditsGranted(granted));
+    for granted in granted {
+        draft.record(paid_at, CreditsEvent::CreditsGranted(granted));
+    }
     draft.write_due();
     Ok(())
 }
@@ -130,7 +141,8 @@ fn refund(draft: &mut Draft<'_>, command: &RefundPurchase) -> Result<(), Account
         }
         .into());
     }
-    let (tax, grant) = (payment.tax_of_refund(amount.minor), payment.bought.grant.clone());
+    let tax = payment.tax_of_refund(amount.minor);
+    let lots: Vec<GrantId> = payment.bought.lots().cloned().collect();
     let recorded = Refund {
         refund: command.refund.clone(),
         payment: command.purchase.clone(),
@@ -150,7 +162,9 @@ fn refund(draft: &mut Draft<'_>, command: &RefundPurchase) -> Result<(), Account
     };
     draft.record(draft.at, PurchasesEvent::RefundRecorded(recorded));
     draft.record(draft.at, PurchasesEvent::RefundPaid(money));
-    draft.reconcile(&grant);
+    for grant in &lots {
+        draft.reconcile(grant);
+    }
     Ok(())
 }
 

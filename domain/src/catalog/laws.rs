@@ -52,6 +52,8 @@ impl Publication {
             unit,
             credits,
             expires_after: None,
+            standalone_price: None,
+            bundled: Vec::new(),
             priority: 0,
             unit_price: None,
             quantity: None,

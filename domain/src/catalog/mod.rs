@@ -20,8 +20,8 @@ pub use history::{History, Version};
 pub use pricing::{Price, PriceScheme, Tier};
 pub use refusal::CatalogRefusal;
 pub use terms::{
-    Collection, Feature, FeatureTerms, Pack, Plan, QuantityLimits, RolloverRule, TrialEnd, TrialRule,
-    Uncollected,
+    BundledCredits, Collection, Feature, FeatureTerms, Pack, PackLine, Plan, QuantityLimits, RolloverRule,
+    TrialEnd, TrialRule, Uncollected,
 };
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use crate::aggregate::Timestamp;
 use crate::calendar::Interval;
 use crate::catalog::Price;
 use crate::identity::UnitCode;
-use crate::money::Money;
+use crate::money::{Money, largest_remainder};
 use crate::quantity::Units;
 
 /// A subscription's terms.
@@ -231,9 +231,58 @@ pub struct Pack {
     /// Lower is spent first.
     #[serde(default)]
     pub priority: i32,
+    /// What these credits sell for alone; given where others are bundled with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standalone_price: Option<Money>,
+    /// Credits of other kinds that come with it for the one price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundled: Vec<BundledCredits>,
+}
+
+/// Credits of another kind in a pack. Each kind takes the share of the pack's price that its stand-alone price has in the
+/// sum of them (ASC 606-10-32-31).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundledCredits {
+    /// The kind.
+    pub unit: UnitCode,
+    /// How many, for a quantity of one.
+    pub credits: Units,
+    /// What they sell for alone, for a quantity of one.
+    pub standalone_price: Money,
+}
+
+/// One kind of credits that is sold, and its share of the price without tax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackLine {
+    /// The kind.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+    /// Minor units of the price's currency.
+    pub net: i64,
 }
 
 impl Pack {
+    /// What a quantity gives of each kind, its own first, and how `net` is shared among them: by stand-alone prices and
+    /// largest remainder, so that the shares sum to it. None beyond what a lot can hold.
+    pub fn lines(&self, quantity: u64, net: i64) -> Option<Vec<PackLine>> {
+        let own = self.standalone_price.map_or(1, |price| price.minor);
+        let prices = self.bundled.iter().map(|it| it.standalone_price.minor);
+        let shares = largest_remainder(net, &std::iter::once(own).chain(prices).collect::<Vec<_>>());
+        let own = (&self.unit, self.credits);
+        let kinds = std::iter::once(own).chain(self.bundled.iter().map(|it| (&it.unit, it.credits)));
+        kinds
+            .zip(shares)
+            .map(|((unit, each), net)| {
+                Some(PackLine {
+                    unit: unit.clone(),
+                    units: times(each, quantity)?,
+                    net,
+                })
+            })
+            .collect()
+    }
+
     /// What a quantity costs, without tax; none beyond what can be booked.
     pub fn amount_of(&self, quantity: u64) -> Option<Money> {
         let amount = match &self.unit_price {
@@ -248,8 +297,7 @@ impl Pack {
 
     /// How many credits a quantity gives; none beyond what a lot can hold.
     pub fn credits_of(&self, quantity: u64) -> Option<Units> {
-        let micros = self.credits.micros().checked_mul(i64::try_from(quantity).ok()?)?;
-        Some(Units::from_micros(micros)).filter(|units| *units <= Units::MAX)
+        times(self.credits, quantity)
     }
 
     /// The first instant at which credits bought at `paid_at` can't be spent any more; none for ever. What would end
@@ -258,6 +306,12 @@ impl Pack {
         self.expires_after
             .and_then(|validity| validity.after(paid_at, zone))
     }
+}
+
+/// So many times as many; none beyond what a lot can hold.
+fn times(each: Units, quantity: u64) -> Option<Units> {
+    let micros = each.micros().checked_mul(i64::try_from(quantity).ok()?)?;
+    Some(Units::from_micros(micros)).filter(|units| *units <= Units::MAX)
 }
 
 /// Something that is used.

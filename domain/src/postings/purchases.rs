@@ -50,7 +50,16 @@ fn purchase_paid(account: &AccountId, purchase: &PurchasePaid) -> Lines {
     let commodity = purchase.gross.currency.code();
     let (gross, tax) = (i128::from(purchase.gross.minor), i128::from(purchase.tax));
     lines.debit(UnappliedCash, account.as_str(), commodity, gross);
-    lines.credit(ContractCredits, purchase.grant.as_str(), commodity, gross - tax);
+    let bundled: i128 = purchase.bundled.iter().map(|lot| i128::from(lot.net)).sum();
+    lines.credit(
+        ContractCredits,
+        purchase.grant.as_str(),
+        commodity,
+        gross - tax - bundled,
+    );
+    for lot in &purchase.bundled {
+        lines.credit(ContractCredits, lot.grant.as_str(), commodity, lot.net);
+    }
     lines.credit(TaxPayable, "", commodity, tax);
     lines
 }

@@ -28,7 +28,7 @@ pub struct StartPurchase {
     /// The pack's id.
     pub pack: String,
     /// The pack's terms in force; none if the catalog has no such pack.
-    pub terms: Option<Pack>,
+    pub terms: Option<Box<Pack>>,
     /// How many of it.
     pub quantity: u64,
     /// The tax on top of the price, as the caller reckons it.

@@ -71,9 +71,30 @@ pub struct PurchasePaid {
     /// The purchase it pays, where that was begun at Tallybook and paid through Stripe; else it has the payment's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purchase: Option<PaymentId>,
+    /// The other kinds of credits it bought for the one price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundled: Vec<PaidCredits>,
+}
+
+/// A further lot that a payment bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidCredits {
+    /// The lot.
+    pub grant: GrantId,
+    /// Of which kind.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+    /// Its share of what was paid without tax, minor units of the same currency.
+    pub net: i64,
 }
 
 impl PurchasePaid {
+    /// The lots it bought.
+    pub fn lots(&self) -> impl Iterator<Item = &GrantId> {
+        std::iter::once(&self.grant).chain(self.bundled.iter().map(|lot| &lot.grant))
+    }
+
     /// The purchase it pays: one begun at Tallybook, or what the payment itself is.
     pub fn paid_purchase(&self) -> &PaymentId {
         self.purchase.as_ref().unwrap_or(&self.payment)

@@ -1,17 +1,17 @@
 //! The life of a purchase that Tallybook drives, up to its payment. What was paid and given back are facts of the family
 //! of payments, the same as Stripe's, so that the same rules claim credits back.
 
-use std::collections::BTreeSet;
-
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::event::PurchasePaid;
+use super::sold::Sold;
 use crate::aggregate::Timestamp;
 use crate::calendar::Interval;
-use crate::credits::{CreditsGranted, GrantSource};
+use crate::catalog::PackLine;
+use crate::credits::CreditsGranted;
 use crate::event_family::event_family;
-use crate::identity::{GrantId, GroupId, PaymentId, UnitCode};
+use crate::identity::{PaymentId, UnitCode};
 use crate::money::Money;
 use crate::quantity::Units;
 
@@ -54,6 +54,20 @@ pub struct PurchaseTerms {
     /// The caller's own note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Credits of other kinds that it gives for the one price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundled: Vec<AgreedCredits>,
+}
+
+/// Credits of another kind in a purchase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreedCredits {
+    /// The kind.
+    pub unit: UnitCode,
+    /// How many.
+    pub units: Units,
+    /// Their share of the price without tax, minor units of its currency.
+    pub net: i64,
 }
 
 /// A purchase that did not come to its payment.
@@ -105,42 +119,37 @@ impl PurchaseState {
 }
 
 impl PurchaseTerms {
-    /// What a payment of it says, and the lot it gives.
+    /// What a payment of it says, and the lots it gives.
     pub(crate) fn paid(
         &self,
         payment: &PaymentId,
         paid_at: Timestamp,
         zone: Tz,
-    ) -> (PurchasePaid, CreditsGranted) {
-        let grant = GrantId(format!("grant_{}", self.purchase));
-        let paid = PurchasePaid {
-            payment: payment.clone(),
-            grant: grant.clone(),
+    ) -> (PurchasePaid, Vec<CreditsGranted>) {
+        let bundled = self.bundled.iter().map(|it| it.net).sum::<i64>();
+        let own = PackLine {
+            unit: self.unit.clone(),
+            units: self.units,
+            net: self.due.minor - self.tax - bundled,
+        };
+        let others = self.bundled.iter().map(|it| PackLine {
+            unit: it.unit.clone(),
+            units: it.units,
+            net: it.net,
+        });
+        let sold = Sold {
+            purchase: self.purchase.clone(),
+            pack: Some(self.pack.clone()),
             gross: self.due,
             tax: self.tax,
-            units: self.units,
-            unit: self.unit.clone(),
-            pack: Some(self.pack.clone()),
-            purchase: (*payment != self.purchase).then(|| self.purchase.clone()),
-        };
-        let granted = CreditsGranted {
-            grant,
-            unit: self.unit.clone(),
-            units: self.units,
-            source: GrantSource::Paid,
-            cost: Some(Money::new(self.due.minor - self.tax, self.due.currency)),
+            lines: std::iter::once(own).chain(others).collect(),
             priority: self.priority,
             expires_at: self
                 .expires_after
                 .and_then(|validity| validity.after(paid_at, zone)),
-            purchase: Some(self.purchase.clone()),
-            invoice_line: None,
-            group: Some(GroupId(format!("pay:{payment}"))),
             reference: self.reference.clone(),
-            scope: BTreeSet::new(),
-            rollover: None,
         };
-        (paid, granted)
+        sold.paid(payment)
     }
 }
 

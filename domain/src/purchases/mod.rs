@@ -7,6 +7,7 @@ mod event;
 mod life;
 mod payment;
 mod refusal;
+mod sold;
 mod tax;
 mod unapplied;
 
@@ -17,6 +18,7 @@ pub use event::*;
 pub use life::*;
 pub use payment::Payment;
 pub use refusal::PurchaseRefusal;
+pub use sold::Sold;
 pub use tax::TaxShares;
 pub(crate) use tax::share_tax;
 pub use unapplied::Unapplied;

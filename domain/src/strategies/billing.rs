@@ -225,6 +225,8 @@ fn pack() -> Pack {
         unit: UnitCode::default(),
         credits: Units::from_micros(1_777),
         expires_after: None,
+        standalone_price: None,
+        bundled: Vec::new(),
         priority: 0,
         unit_price: Some(Price {
             currency: Currency::USD,
@@ -420,7 +422,7 @@ fn of_purchases(account: &Account, act: &BillingAct, n: usize) -> Option<Purchas
         BillingAct::Purchase { quantity, tax } => PurchaseCommand::Start(StartPurchase {
             purchase: PaymentId(format!("pur_{n}")),
             pack: "credits".to_owned(),
-            terms: Some(pack()),
+            terms: Some(Box::new(pack())),
             quantity,
             tax: Some(usd(tax)),
             reference: None,

@@ -158,6 +158,7 @@ impl Payment {
             unit: self.lot.unit.clone(),
             pack: None,
             purchase: None,
+            bundled: Vec::new(),
         });
         let mut facts = vec![(self.paid_at, cash), (self.paid_at, paid)];
         for (number, given) in self.refunds.iter().enumerate() {

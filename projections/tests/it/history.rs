@@ -471,6 +471,7 @@ impl Payment {
                 unit: UnitCode::default(),
                 pack: Some("pack".to_owned()),
                 purchase: None,
+                bundled: Vec::new(),
             }),
         ];
         for (number, (amount, failed)) in self.refunded.iter().enumerate() {

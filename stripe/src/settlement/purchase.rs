@@ -1,13 +1,11 @@
 //! What a payment bought: a purchase begun at Tallybook, credits named in its metadata, or a pack of the catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use tallybook_domain::Timestamp;
 use tallybook_domain::account::LotTerms;
-use tallybook_domain::credits::{CreditsGranted, GrantSource};
-use tallybook_domain::identity::{GrantId, GroupId, PaymentId, UnitCode, is_caller_id};
-use tallybook_domain::money::Money;
-use tallybook_domain::purchases::{PurchasePaid, PurchasesEvent};
+use tallybook_domain::catalog::PackLine;
+use tallybook_domain::identity::{PaymentId, UnitCode, is_caller_id};
+use tallybook_domain::purchases::{PurchasesEvent, Sold};
 use tallybook_domain::quantity::Units;
 
 use super::Waiting;
@@ -32,7 +30,7 @@ fn named_text<'p>(payment: &'p Payment<'_, '_>) -> Option<&'p str> {
     names.find(|name| !name.is_empty()).map(String::as_str)
 }
 
-/// The purchase and the lot it bought, or why it waits. What a purchase begun at Tallybook gives is for the account to say.
+/// The purchase and the lots it bought, or why it waits. What a purchase begun at Tallybook gives is for the account to say.
 pub(super) fn settle(
     id: &PaymentId,
     payment: &Payment<'_, '_>,
@@ -40,9 +38,9 @@ pub(super) fn settle(
     tax: i64,
     prices: &Prices,
     outcome: &mut Outcome,
-) -> Option<LotTerms> {
+) -> Vec<LotTerms> {
     if payment.is_of_invoice() {
-        return None;
+        return Vec::new();
     }
     if let Some(name) = named_text(payment) {
         if !is_caller_id(name) {
@@ -50,87 +48,67 @@ pub(super) fn settle(
                 text: name.to_owned(),
             });
         }
-        return None;
+        return Vec::new();
     }
-    let sold = match bought(payment, paid, prices)? {
-        Ok(sold) => sold,
-        Err(waiting) => {
+    let sold = match bought(id, payment, paid, tax, prices) {
+        Some(Ok(sold)) => sold,
+        Some(Err(waiting)) => {
             outcome.wait(waiting);
-            return None;
+            return Vec::new();
         }
+        None => return Vec::new(),
     };
-    let grant = GrantId(format!("grant_{id}"));
-    let purchase = PurchasePaid {
-        payment: id.clone(),
-        grant: grant.clone(),
-        gross: paid.gross,
-        tax,
-        units: sold.units,
-        unit: sold.unit.clone(),
-        pack: sold.pack,
-        purchase: None,
-    };
+    let (purchase, lots) = sold.paid(id);
     outcome.stand(PurchasesEvent::PurchasePaid(purchase), paid.at);
-    Some(LotTerms {
-        granted: CreditsGranted {
-            grant,
-            unit: sold.unit,
-            units: sold.units,
-            source: GrantSource::Paid,
-            cost: Some(Money::new(paid.gross.minor - tax, paid.gross.currency)),
-            priority: sold.priority,
-            expires_at: sold.expires_at,
-            purchase: Some(id.clone()),
-            invoice_line: None,
-            group: Some(GroupId(format!("pay:{id}"))),
-            reference: None,
-            scope: BTreeSet::new(),
-            rollover: None,
-        },
+    let dated = lots.into_iter().map(|granted| LotTerms {
+        granted,
         effective_at: paid.at,
-    })
-}
-
-/// What was sold.
-struct Sold {
-    units: Units,
-    unit: UnitCode,
-    expires_at: Option<Timestamp>,
-    priority: i32,
-    pack: Option<String>,
+    });
+    dated.collect()
 }
 
 /// The first of the payment's words that says something decides, even if what it says cannot be read: a later, better
 /// one would make the amount depend on who speaks last.
-fn bought(payment: &Payment<'_, '_>, paid: Paid, prices: &Prices) -> Option<Result<Sold, Waiting>> {
+fn bought(
+    id: &PaymentId,
+    payment: &Payment<'_, '_>,
+    paid: Paid,
+    tax: i64,
+    prices: &Prices,
+) -> Option<Result<Sold, Waiting>> {
+    let net = paid.gross.minor - tax;
+    let sold = |pack, lines, priority, expires_at| Sold {
+        purchase: id.clone(),
+        pack,
+        gross: paid.gross,
+        tax,
+        lines,
+        priority,
+        expires_at,
+        reference: None,
+    };
     words(payment).into_iter().find_map(|metadata| {
         let named = |key: &str| metadata.get(key).filter(|text| !text.is_empty()).cloned();
         if let Some(text) = named("credits") {
-            return Some(by_credits(text));
+            return Some(by_credits(text, net).map(|line| sold(None, vec![line], 0, None)));
         }
         let pack = named("pack")?;
-        Some(match prices.pack(&pack, paid.at) {
-            Some((terms, expires_at)) => Ok(Sold {
-                units: terms.credits,
-                unit: terms.unit.clone(),
-                expires_at,
-                priority: terms.priority,
-                pack: Some(pack),
-            }),
+        let terms = prices.pack(&pack, paid.at);
+        let lines = terms.and_then(|(terms, expires_at)| Some((terms, terms.lines(1, net)?, expires_at)));
+        Some(match lines {
+            Some((terms, lines, expires_at)) => Ok(sold(Some(pack), lines, terms.priority, expires_at)),
             None => Err(Waiting::UnknownPack { pack }),
         })
     })
 }
 
-fn by_credits(text: String) -> Result<Sold, Waiting> {
+fn by_credits(text: String, net: i64) -> Result<PackLine, Waiting> {
     let reason = match text.parse::<Units>() {
         Ok(units) if units.is_positive() => {
-            return Ok(Sold {
-                units,
+            return Ok(PackLine {
                 unit: UnitCode::default(),
-                expires_at: None,
-                priority: 0,
-                pack: None,
+                units,
+                net,
             });
         }
         Ok(_) => "not more than nothing".to_owned(),

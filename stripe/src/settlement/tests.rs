@@ -111,3 +111,40 @@ impl Books {
             .sum()
     }
 }
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let longer = |order: Vec<usize>| {
+        (0..count).map(move |place| {
+            let mut order = order.clone();
+            order.insert(place, count - 1);
+            order
+        })
+    };
+    orders(count - 1).into_iter().flat_map(longer).collect()
+}
+
+/// Deliver what is told of one payment one by one, in every order, each time settling what is known by then. The books, which
+/// end the same.
+fn in_every_order(id: &AccountId, begun: impl Fn() -> Books, told: &[Snapshot]) -> Books {
+    let mut first: Option<Books> = None;
+    for order in orders(told.len()) {
+        let mut books = begun();
+        let mut known = Vec::new();
+        for n in &order {
+            known.push(told[*n].clone());
+            books.settle(id, &known);
+        }
+        match &first {
+            None => first = Some(books),
+            Some(first) => {
+                assert_eq!(books.nets(id), first.nets(id), "{order:?}");
+                assert_eq!(books.account.credits(), first.account.credits(), "{order:?}");
+            }
+        }
+    }
+    first.expect("an order")
+}

@@ -18,7 +18,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::calendar::Interval;
-use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, History, Pack, QuantityLimits};
+use tallybook_domain::catalog::{
+    BundledCredits, Catalog, CatalogCommand, CatalogFact, History, Pack, QuantityLimits,
+};
 use tallybook_domain::money::Money;
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +43,11 @@ pub(super) struct PackRequest {
     expires_after: Option<Interval>,
     #[serde(default)]
     priority: i32,
+    /// What these credits sell for alone; needed where others are bundled.
+    #[serde(default)]
+    standalone_price: Option<MoneyBody>,
+    #[serde(default)]
+    bundled: Vec<PackLineBody>,
     #[serde(default)]
     effective_from: Option<Instant>,
 }
@@ -56,6 +63,15 @@ struct QuantityBody {
 
 fn one() -> u64 {
     1
+}
+
+/// Credits of another kind, for the one price.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PackLineBody {
+    unit: Unit,
+    credits: Quantity,
+    standalone_price: MoneyBody,
 }
 
 impl PackRequest {
@@ -89,6 +105,8 @@ pub(super) struct PackBody {
     credits: String,
     expires_after: Option<Interval>,
     priority: i32,
+    standalone_price: Option<MoneyBody>,
+    bundled: Vec<PackLineBody>,
 }
 
 impl Terms for Pack {
@@ -109,6 +127,16 @@ impl Terms for Pack {
             credits: credits(self.credits),
             expires_after: self.expires_after,
             priority: self.priority,
+            standalone_price: self.standalone_price.map(MoneyBody),
+            bundled: self
+                .bundled
+                .iter()
+                .map(|it| PackLineBody {
+                    unit: Unit(it.unit.clone()),
+                    credits: Quantity(it.credits),
+                    standalone_price: MoneyBody(it.standalone_price),
+                })
+                .collect(),
         }
     }
 
@@ -151,6 +179,16 @@ pub(super) async fn publish(
                 credits: request.credits.0,
                 expires_after: request.expires_after,
                 priority: request.priority,
+                standalone_price: request.standalone_price.map(|price| price.0),
+                bundled: request
+                    .bundled
+                    .iter()
+                    .map(|it| BundledCredits {
+                        unit: it.unit.0.clone(),
+                        credits: it.credits.0,
+                        standalone_price: it.standalone_price.0,
+                    })
+                    .collect(),
             },
             effective_from,
         }

@@ -125,6 +125,8 @@ async fn a_pack_that_the_catalog_gets_later_drains_what_waits_for_it() {
         unit: UnitCode::default(),
         credits: Units::from_credits(30).expect("fits"),
         expires_after: None,
+        standalone_price: None,
+        bundled: Vec::new(),
         priority: 0,
         unit_price: None,
         quantity: None,

@@ -2,6 +2,7 @@
 
 mod adjustments;
 mod bounds;
+mod bundles;
 mod cash_application;
 mod convergence;
 mod coupons;
@@ -297,6 +298,7 @@ impl Payment {
             unit: unit.clone(),
             pack: None,
             purchase: None,
+            bundled: Vec::new(),
         };
         let granted = CreditsGranted {
             grant,

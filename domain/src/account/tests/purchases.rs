@@ -51,6 +51,8 @@ pub(super) fn credits_pack(price: Money, each: i64) -> Pack {
         unit: UnitCode::default(),
         credits: credits(each),
         expires_after: None,
+        standalone_price: None,
+        bundled: Vec::new(),
         priority: 0,
     }
 }
@@ -59,7 +61,7 @@ pub(super) fn start(pack: Pack, quantity: u64, tax: Option<Money>) -> AccountCom
     AccountCommand::Purchase(PurchaseCommand::Start(StartPurchase {
         purchase: "pur_1".into(),
         pack: pack.id.clone(),
-        terms: Some(pack),
+        terms: Some(Box::new(pack)),
         quantity,
         tax,
         reference: None,

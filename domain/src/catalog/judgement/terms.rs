@@ -19,6 +19,8 @@ const MONTHS_MAX: u32 = 1200;
 const DAYS_MAX: u32 = 36_525;
 /// Most tries to collect an invoice.
 const RETRIES_MAX: usize = 20;
+/// The most other kinds of credits in a pack.
+const BUNDLED_MAX: usize = 20;
 
 const QUANTITY: &str = "must be zero or more, at most a trillion";
 const AMOUNT: &str = "must be zero or more, at most ten to the fifteenth";
@@ -156,11 +158,39 @@ pub(super) fn check_pack(pack: &Pack) -> Result<(), CatalogRefusal> {
             "must be what a quantity of one costs by unit_price",
         )?;
     }
+    check_bundle(pack)?;
     let most = limits.max.unwrap_or(limits.min);
     ensure(
-        pack.amount_of(most).is_some_and(is_bookable) && pack.credits_of(most).is_some(),
+        pack.amount_of(most).is_some_and(is_bookable) && pack.lines(most, 0).is_some(),
         "quantity",
         "the amount or the credits of the greatest quantity are out of range",
+    )
+}
+
+/// Without a price for each kind alone there is nothing to share the price by.
+fn check_bundle(pack: &Pack) -> Result<(), CatalogRefusal> {
+    let is_price =
+        |price: Money| price.minor > 0 && is_bookable(price) && price.currency == pack.price.currency;
+    ensure(
+        pack.standalone_price.is_some() != pack.bundled.is_empty()
+            && pack.standalone_price.is_none_or(is_price),
+        "standalone_price",
+        "is given where other credits are bundled, positive and in the price's currency",
+    )?;
+    let mut units = BTreeSet::from([&pack.unit]);
+    ensure(
+        pack.bundled.len() <= BUNDLED_MAX
+            && pack.bundled.iter().all(|it| {
+                let is_code = UnitCode::parse(it.unit.as_str()).is_some();
+                is_code && it.credits.is_positive() && in_range(it.credits) && units.insert(&it.unit)
+            }),
+        "bundled",
+        "are at most 20 kinds, each another, with a positive number of credits",
+    )?;
+    ensure(
+        pack.bundled.iter().all(|it| is_price(it.standalone_price)),
+        "bundled.standalone_price",
+        "must be positive and in the pack's currency",
     )
 }
 

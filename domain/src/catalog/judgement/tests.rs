@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::aggregate::{Aggregate, Refusal};
-use crate::catalog::{Pack, Price, PriceScheme, QuantityLimits, RolloverRule, Tier, TrialRule};
+use crate::catalog::{
+    BundledCredits, Pack, Price, PriceScheme, QuantityLimits, RolloverRule, Tier, TrialRule,
+};
 use crate::identity::UnitCode;
 use crate::money::{Currency, Money};
 use crate::quantity::Units;
@@ -20,6 +22,8 @@ fn pack(id: &str, price: &str, credits: i64) -> Pack {
         unit: UnitCode::default(),
         credits: Units::from_credits(credits).expect("a small number"),
         expires_after: None,
+        standalone_price: None,
+        bundled: Vec::new(),
         priority: 0,
         unit_price: None,
         quantity: None,
@@ -187,6 +191,55 @@ fn terms_out_of_range_are_refused_by_field() {
     let mut valued = plan("pro", "price_1", 0);
     valued.credits_value = Some(Money::new(5, Currency::USD));
     assert_eq!(field(publish_plan(valued, None)), "credits_value");
+}
+
+#[test]
+fn case_21_a_bundle_without_a_price_for_each_kind_alone_is_refused_by_field() {
+    let photos = |alone: Money| BundledCredits {
+        unit: "PHOTO".into(),
+        credits: Units::from_credits(6).expect("a small number"),
+        standalone_price: alone,
+    };
+    let alone = Money::new(1_000, Currency::USD);
+    let judged = |change: &dyn Fn(&mut Pack)| {
+        let mut terms = pack("small", "price_1", 100);
+        terms.standalone_price = Some(alone);
+        terms.bundled = vec![photos(alone)];
+        change(&mut terms);
+        match Catalog::default().decide(&publish_pack(terms, None), day(1)) {
+            Err(CatalogRefusal::InvalidTerms { field, .. }) => Some(field),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => None,
+        }
+    };
+    let standalone = Some("standalone_price");
+    assert_eq!(judged(&|_| {}), None);
+    assert_eq!(judged(&|p| p.standalone_price = None), standalone);
+    assert_eq!(
+        judged(&|p| p.bundled.clear()),
+        standalone,
+        "there is nothing to share with"
+    );
+    let nothing = Money::new(0, Currency::USD);
+    assert_eq!(judged(&|p| p.standalone_price = Some(nothing)), standalone);
+    let bundled = Some("bundled");
+    assert_eq!(
+        judged(&|p| p.bundled[0].unit = p.unit.clone()),
+        bundled,
+        "two lots of one kind"
+    );
+    assert_eq!(judged(&|p| p.bundled[0].credits = Units::ZERO), bundled);
+    assert_eq!(
+        judged(&|p| {
+            p.bundled = (0..21).map(|n| photos(Money::new(n, Currency::USD))).collect();
+        }),
+        bundled
+    );
+    let euro = Money::new(1_000, Currency::EUR);
+    assert_eq!(
+        judged(&|p| p.bundled[0].standalone_price = euro),
+        Some("bundled.standalone_price")
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::purchases::{PayPurchase, PurchaseCommand, StartPurchase, Unapplied};
 use tallybook_domain::quantity::Units;
 
-use super::{Books, event, settled};
+use super::{Books, event, in_every_order, orders, settled};
 use crate::settlement::Waiting;
 use crate::snapshot::Snapshot;
 
@@ -55,7 +55,7 @@ fn begun() -> Books {
     let start = AccountCommand::Purchase(PurchaseCommand::Start(StartPurchase {
         purchase: "pur_1".into(),
         pack: "hundred".to_owned(),
-        terms: Some(Pack {
+        terms: Some(Box::new(Pack {
             id: "hundred".to_owned(),
             name: "A hundred".to_owned(),
             prices: std::collections::BTreeSet::new(),
@@ -66,7 +66,9 @@ fn begun() -> Books {
             credits: Units::from_credits(100).expect("few"),
             expires_after: None,
             priority: 0,
-        }),
+            standalone_price: None,
+            bundled: Vec::new(),
+        })),
         quantity: 1,
         tax: Some(Money::new(200, Currency::USD)),
         reference: None,
@@ -91,23 +93,6 @@ fn granted(account: &Account) -> i64 {
         .lots()
         .map(|lot| lot.granted.micros() / 1_000_000)
         .sum()
-}
-
-/// Every order of so many things.
-fn orders(count: usize) -> Vec<Vec<usize>> {
-    if count == 0 {
-        return vec![Vec::new()];
-    }
-    let shorter = orders(count - 1);
-    let inserted = |order: &Vec<usize>| {
-        let order = order.clone();
-        (0..count).map(move |place| {
-            let mut order = order.clone();
-            order.insert(place, count - 1);
-            order
-        })
-    };
-    shorter.iter().flat_map(inserted).collect()
 }
 
 /// Deliver one by one; each settles what is known of its payment by then.
@@ -138,17 +123,10 @@ fn session_intent_refund_and_dispute_of_one_payment_in_every_order_pay_the_purch
         event(4, "refund.created", 300, refund("re_2", "pi_1", 250, "succeeded")),
         event(5, "charge.dispute.closed", 500, dispute("pi_1", "lost")),
     ];
-    let mut ends = Vec::new();
-    for order in orders(told.len()) {
-        let mut books = begun();
-        let order: Vec<_> = order.into_iter().map(|n| (0, n)).collect();
-        deliver(&mut books, &[&told], &order);
-        assert_eq!(books.account.unapplied(&"pi_1".into()), None);
-        assert_eq!(granted(&books.account), 100);
-        ends.push((books.nets(&acct()), books.account.credits().clone()));
-    }
-    assert!(ends.windows(2).all(|pair| pair[0] == pair[1]));
-    let lot = ends[0].1.lot(&"grant_pur_1".into()).expect("paid");
+    let books = in_every_order(&acct(), begun, &told);
+    assert_eq!(books.account.unapplied(&"pi_1".into()), None);
+    assert_eq!(granted(&books.account), 100);
+    let lot = books.account.credits().lot(&"grant_pur_1".into()).expect("paid");
     assert_eq!(
         lot.revoked, lot.granted,
         "250 and 1000 of 1000 claim back no more than all"

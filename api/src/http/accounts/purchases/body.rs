@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tallybook_domain::account::Account;
-use tallybook_domain::identity::PaymentId;
-use tallybook_domain::money::Money;
-use tallybook_domain::purchases::{Channel, Payment, PurchaseState};
+use tallybook_domain::identity::{GrantId, PaymentId, UnitCode};
+use tallybook_domain::money::{Currency, Money};
+use tallybook_domain::purchases::{Channel, Payment, PurchasePaid, PurchaseState, PurchaseTerms};
 use tallybook_domain::subscriptions::Driver;
 use tallybook_journal::Executed;
 
@@ -25,6 +25,8 @@ pub(in crate::http::accounts) struct PurchaseBody {
     quantity: Option<u64>,
     credits: String,
     unit: String,
+    /// Credits of other kinds that come with it.
+    bundled: Vec<PurchaseLineBody>,
     /// What is due, or was paid: tax included.
     amount: MoneyBody,
     tax: MoneyBody,
@@ -43,6 +45,16 @@ pub(in crate::http::accounts) struct PurchaseBody {
     started_at: Option<Instant>,
     paid_at: Option<Instant>,
     cancelled_at: Option<Instant>,
+}
+
+/// Credits of another kind in a purchase.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PurchaseLineBody {
+    unit: String,
+    credits: String,
+    /// Their share of the price, without tax.
+    amount: MoneyBody,
+    grant: Option<String>,
 }
 
 /// Every purchase an account has, by id.
@@ -91,6 +103,7 @@ impl PurchaseBody {
             quantity: terms.map(|terms| terms.quantity),
             credits: credits(units),
             unit: unit.to_string(),
+            bundled: bundled(terms, bought, amount.currency),
             amount: MoneyBody(amount),
             tax: of_currency(bought.map_or(terms.map_or(0, |terms| terms.tax), |bought| bought.tax)),
             refunded: of_currency(payment.as_ref().map_or(0, |payment| payment.refunded)),
@@ -119,6 +132,28 @@ impl PurchaseBody {
             cancelled_at: cancelled.map(|cancelled| Instant(cancelled.at)),
         })
     }
+}
+
+/// As paid, else as agreed.
+fn bundled(
+    terms: Option<&PurchaseTerms>,
+    bought: Option<&PurchasePaid>,
+    currency: Currency,
+) -> Vec<PurchaseLineBody> {
+    let body = |unit: &UnitCode, units, net, grant: Option<&GrantId>| PurchaseLineBody {
+        unit: unit.to_string(),
+        credits: credits(units),
+        amount: MoneyBody(Money::new(net, currency)),
+        grant: grant.map(ToString::to_string),
+    };
+    if let Some(bought) = bought {
+        let lots = bought.bundled.iter();
+        return lots
+            .map(|it| body(&it.unit, it.units, it.net, Some(&it.grant)))
+            .collect();
+    }
+    let agreed = terms.into_iter().flat_map(|terms| &terms.bundled);
+    agreed.map(|it| body(&it.unit, it.units, it.net, None)).collect()
 }
 
 fn status(state: Option<&PurchaseState>, payment: Option<&Payment<'_>>) -> &'static str {

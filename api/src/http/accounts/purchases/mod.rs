@@ -91,7 +91,7 @@ pub(super) async fn start(
         .state;
     let command = PurchaseCommand::Start(StartPurchase {
         purchase: purchase.clone(),
-        terms: catalog.pack(&request.pack.0, write.at).cloned(),
+        terms: catalog.pack(&request.pack.0, write.at).cloned().map(Box::new),
         pack: request.pack.0.clone(),
         quantity: request.quantity,
         tax: request.tax.map(|tax| tax.0),
