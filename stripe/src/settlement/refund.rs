@@ -6,8 +6,8 @@ use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact,
 use super::Waiting;
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
-use super::payment::{Outcome, Paid, Payment};
-use crate::object::Refund;
+use super::payment::{Outcome, Paid, Payment, is_captured};
+use crate::object::{Charge, Refund};
 
 /// All facts of a payment's refunds.
 pub(super) fn settle(
@@ -21,6 +21,7 @@ pub(super) fn settle(
         return;
     }
     let mut refunds = payment.refunds.clone();
+    refunds.retain(|refund| !lets_the_rest_go(payment, refund));
     refunds.sort_by_key(|it| (recorded_at(it), it.winner.id.as_str()));
     let mut shares = TaxShares::of(paid.map_or(0, |paid| paid.gross.minor), tax);
     for refund in refunds {
@@ -97,6 +98,22 @@ fn settle_one(
         }
     }
     Ok(())
+}
+
+/// The rest of an authorisation, let go when a part was captured: before 2025-03-31 that is told as a refund, but one that
+/// Stripe never books.
+fn lets_the_rest_go(payment: &Payment<'_, '_>, refund: &History<'_, Refund>) -> bool {
+    let said = refund.winner;
+    let is_booked =
+        |it: &Refund| it.balance_transaction.is_some() || it.failure_balance_transaction.is_some();
+    let is_the_rest = |charge: &Charge| {
+        said.charge.as_deref() == Some(charge.id.as_str())
+            && is_captured(charge)
+            && charge.amount.checked_sub(charge.amount_captured) == Some(said.amount)
+    };
+    said.amount > 0
+        && refund.first(is_booked).is_none()
+        && payment.charges.iter().any(|charge| is_the_rest(charge.winner))
 }
 
 fn recorded_at(refund: &History<'_, Refund>) -> i64 {

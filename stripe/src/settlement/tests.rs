@@ -4,6 +4,7 @@
     reason = "objects are built where they are passed"
 )]
 
+mod given_back;
 mod invoices;
 mod named_purchases;
 mod owners;

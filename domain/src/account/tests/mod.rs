@@ -7,6 +7,7 @@ mod cash_application;
 mod convergence;
 mod coupons;
 mod dunning;
+mod given_back;
 mod holds;
 mod limits;
 mod overdraft;
