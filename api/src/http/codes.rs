@@ -117,6 +117,8 @@ pub(super) const CODES: &[(&[u16], &str)] = &[
     (&[400], "signature_too_old"),
     (&[400], "stripe_account_mismatch"),
     (&[409], "stripe_customer_taken"),
+    (&[502], "stripe_refuses"),
+    (&[503], "stripe_unavailable"),
     (&[409], "subscription_ended"),
     (&[409], "subscription_exists"),
     (&[422], "subscription_item_not_found"),
