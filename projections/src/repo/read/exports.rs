@@ -51,7 +51,8 @@ pub(crate) struct SubAccountText {
     pub(crate) balance_of_all: String,
 }
 
-/// The sub-accounts that had a balance before the period or moved in it, with their balances at its end.
+/// The sub-accounts that had a balance of a stream before the period or moved in it, with their balances at its end. What is
+/// on its way between two streams has a balance of each and comes to nothing.
 pub(crate) fn sub_accounts<'a>(
     connection: &'a mut PgConnection,
     tenant: &'a str,
@@ -65,12 +66,15 @@ pub(crate) fn sub_accounts<'a>(
                   sum(debit - credit)::text as "balance!",
                   (sum(sum(debit - credit)) over (partition by ledger_account, commodity))::text
                       as "balance_of_all!"
-           from ledger_balances
-           where tenant = $1 and ($2::text is null or account_id = $2)
-             and accounting_date <= coalesce($4::date, 'infinity')
+           from (select ledger_account, sub_key, commodity, sum(debit) as debit, sum(credit) as credit,
+                        bool_or(accounting_date >= $3) as moved,
+                        sum(debit - credit) filter (where accounting_date < $3) as opening
+                 from ledger_balances
+                 where tenant = $1 and ($2::text is null or account_id = $2)
+                   and accounting_date <= coalesce($4::date, 'infinity')
+                 group by account_id, ledger_account, sub_key, commodity) as streams
            group by ledger_account, sub_key, commodity
-           having $3::date is null or bool_or(accounting_date >= $3)
-               or sum(debit - credit) filter (where accounting_date < $3) <> 0
+           having $3::date is null or bool_or(moved) or bool_or(opening <> 0)
            order by ledger_account collate "C", sub_key collate "C", commodity collate "C""#,
         tenant,
         account,
