@@ -163,6 +163,16 @@ async fn a_capture_beyond_the_hold_is_one_debit_of_both() {
         .await
         .accepted(200);
     assert_eq!(reversed["balance"]["available"], "10");
+
+    let policy = json!({"overdraft": {"mode": "allow", "limit": "5"}});
+    client.put("/v1/accounts/acme/policy", policy).await.accepted(200);
+    let id = hold(&client, "6").await;
+    let path = format!("/v1/accounts/acme/holds/{id}/capture");
+    let owed = client.post(&path, beyond("12")).await.accepted(200);
+    assert_eq!(
+        (&owed["debit"]["overdrawn"], &owed["balance"]["overdraft"]),
+        (&json!("2"), &json!("2"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

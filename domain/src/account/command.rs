@@ -173,7 +173,8 @@ pub enum BeyondHold {
     /// It is refused.
     #[default]
     Refuse,
-    /// The excess is drawn from what may be spent, or all of it is refused.
+    /// The excess is drawn as a debit would be (from what may be spent, then owed as far as the account may owe), or all of
+    /// it is refused.
     Draw,
 }
 

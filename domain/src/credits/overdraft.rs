@@ -24,7 +24,7 @@ pub enum OverdraftMode {
     /// No.
     #[default]
     Block,
-    /// Yes: what no lot covers is owed.
+    /// Yes: what no lot covers of a debit, or of a capture beyond its hold, is owed. A hold sets aside what there is.
     Allow,
 }
 
@@ -33,7 +33,7 @@ pub enum OverdraftMode {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Repayment {
-    /// They repay it before they can be spent.
+    /// They repay it before they can be spent; what is reserved for features, what their uses left.
     #[default]
     First,
     /// They leave it alone: it is settled outside.

@@ -19,18 +19,12 @@ pub(crate) fn reconcile(
     let mut changes: Vec<(RowKey, Row)> = Vec::new();
     for (key, row) in &lot.rows {
         match desired.get(key) {
-            Some(wanted) if wanted.effective_at == row.effective_at => {
-                changes.push((key.clone(), difference(wanted, row)));
-            }
+            Some(wanted) if stays(key, wanted, row) => changes.push((key.clone(), difference(wanted, row))),
             _ => changes.push((key.clone(), row.negated())),
         }
     }
     for (key, wanted) in &desired {
-        if lot
-            .rows
-            .get(key)
-            .is_none_or(|row| row.effective_at != wanted.effective_at)
-        {
+        if lot.rows.get(key).is_none_or(|row| !stays(key, wanted, row)) {
             changes.push((key.clone(), wanted.clone()));
         }
     }
@@ -42,6 +36,13 @@ pub(crate) fn reconcile(
         .into_iter()
         .map(|(key, row)| event(lot, key, &row))
         .collect()
+}
+
+/// Whether a row is corrected by a difference: not if its date is another one. What went on is taken back whole and goes on
+/// anew, so that the event says the terms of the lot it went on in.
+fn stays(key: &RowKey, wanted: &Row, recorded: &Row) -> bool {
+    let same = wanted.units == recorded.units && wanted.cost == recorded.cost;
+    wanted.effective_at == recorded.effective_at && (same || !matches!(key, RowKey::Rollover(_)))
 }
 
 fn difference(wanted: &Row, recorded: &Row) -> Row {

@@ -17,7 +17,6 @@ use super::rollover::CreditsRolledOver;
 use super::transfer::CreditsTransferredIn;
 use crate::Timestamp;
 use crate::identity::{GrantId, HoldId, UnitCode};
-use crate::money::Money;
 use crate::quantity::Units;
 
 /// All lots and holds of an account, with the two indexes that keep a spend from looking at lots that are used up.
@@ -219,7 +218,7 @@ impl Credits {
 
     fn transfer_in(&mut self, event: &CreditsTransferredIn, effective_at: Timestamp) {
         for received in &event.grants {
-            self.receive(&received.granted, Origin::Transfer, 1, effective_at);
+            self.receive(&received.granted, Origin::Transfer, effective_at);
         }
     }
 
@@ -242,40 +241,35 @@ impl Credits {
             lot.record(RowKey::Rollover(event.to.expires_at), sign, &row);
             lot.forget_empty_rows();
         });
-        self.receive(&event.to, Origin::Rollover { series }, sign, effective_at);
+        if sign > 0 {
+            self.receive(&event.to, Origin::Rollover { series }, effective_at);
+        } else {
+            self.send_back(&event.to);
+        }
     }
 
-    /// Units that come from another lot, or (by a negative sign) turn out not to have come.
-    fn receive(&mut self, granted: &CreditsGranted, origin: Origin, sign: i64, effective_at: Timestamp) {
-        let nothing = CreditsGranted {
-            units: Units::ZERO,
-            cost: None,
-            ..granted.clone()
-        };
+    /// Units that come from another lot, by the terms they come by.
+    fn receive(&mut self, granted: &CreditsGranted, origin: Origin, effective_at: Timestamp) {
         self.unindex(&granted.grant);
         let lot = self
             .lots
             .entry(granted.grant.clone())
-            .or_insert_with(|| Lot::empty(nothing.clone(), effective_at));
-        let units = Units::from_micros(sign * granted.units.micros());
-        if sign > 0 {
-            if lot.granted.is_zero() {
-                // What came before turned out not to have come: it comes by the terms of now.
-                lot.terms = nothing;
-                lot.effective_at = effective_at;
-            }
-            lot.origin = Some(origin);
-        }
-        lot.granted += units;
-        lot.available += units;
-        lot.terms.units = lot.granted;
-        lot.terms.cost = match (lot.terms.cost, granted.cost) {
-            (Some(had), Some(came)) => Some(Money::new(had.minor + sign * came.minor, had.currency)),
-            (None, Some(came)) => Some(Money::new(sign * came.minor, came.currency)),
-            (had, None) => had,
-        };
+            .or_insert_with(|| Lot::empty(granted.clone(), effective_at));
+        lot.terms = granted.clone();
+        lot.effective_at = effective_at;
+        lot.origin = Some(origin);
+        lot.granted += granted.units;
+        lot.available += granted.units;
         self.index(&granted.grant);
         self.note_series(&granted.grant);
+    }
+
+    /// They turn out not to have come.
+    fn send_back(&mut self, granted: &CreditsGranted) {
+        self.change(&granted.grant, |lot| {
+            lot.granted -= granted.units;
+            lot.available -= granted.units;
+        });
     }
 
     fn note_series(&mut self, grant: &GrantId) {

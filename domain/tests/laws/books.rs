@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tallybook_domain::Timestamp;
 use tallybook_domain::credits::Lot;
 use tallybook_domain::postings::LedgerAccount;
-use tallybook_domain::strategies::{Books, Party, Play, history};
+use tallybook_domain::strategies::{Books, Party, Play, history, spending, steps};
 
 /// Where the books say the lot's units and cost are, beside what the account says.
 fn compared(books: &Books, lot: &Lot) -> Vec<(LedgerAccount, i128, i128)> {
@@ -85,7 +85,9 @@ proptest! {
     #![proptest_config(crate::cases(300))]
 
     #[test]
-    fn the_books_and_the_account_agree_on_every_lot(steps in history(1..50)) {
+    fn the_books_and_the_account_agree_on_every_lot(
+        steps in prop_oneof![history(1..50), steps(spending(), 1..50)]
+    ) {
         let mut play = Play::open("acct_1", "acct_2");
         for step in &steps {
             let turn = play.next(step);

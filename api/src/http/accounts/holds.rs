@@ -76,6 +76,9 @@ struct CapturedBody {
     id: String,
     credits: String,
     slices: Vec<SliceBody>,
+    /// What no lot covers, and so is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdrawn: Option<String>,
 }
 
 /// The answer, from the state after the command and its events alone.
@@ -94,6 +97,10 @@ fn hold_body(executed: &Executed<Account>, hold: &HoldId, debit: Option<&DebitId
                         .chain(&captured.beyond)
                         .map(Into::into)
                         .collect(),
+                    overdrawn: captured
+                        .overdrawn
+                        .is_positive()
+                        .then(|| credits(captured.overdrawn)),
                 })
             }
             _ => None,
