@@ -111,10 +111,51 @@ chart! {
     UnitsOverdraft = "U940" "units:overdraft",
 }
 
+/// How soon an account that clears comes back to zero, key by key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Clears {
+    /// With the transaction that moved it: what two streams book of one transfer is appended together.
+    AtOnce,
+    /// When what it waits for arrives: a charge, a balance transaction, the end of a hold.
+    InTime,
+}
+
+impl Clears {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at_once",
+            Self::InTime => "in_time",
+        }
+    }
+}
+
 impl LedgerAccount {
     /// Whether it counts credits, not money: off the balance sheet.
     pub fn is_units(self) -> bool {
         self.code().starts_with('U')
+    }
+
+    /// Whether it is deferred revenue: what was billed and is not earned yet.
+    pub fn is_deferred(self) -> bool {
+        matches!(
+            self,
+            Self::ContractCredits | Self::CreditsInTransit | Self::DeferredSubscription
+        )
+    }
+
+    /// Whether it is a clearing account, and how soon it clears.
+    pub fn clears(self) -> Option<Clears> {
+        match self {
+            Self::CreditsInTransit | Self::UnitsInTransit => Some(Clears::AtOnce),
+            Self::PayoutInTransit
+            | Self::DisputedFunds
+            | Self::Unmatched
+            | Self::UnappliedCash
+            | Self::RefundsPayable
+            | Self::UnitsHeld => Some(Clears::InTime),
+            _ => None,
+        }
     }
 }
 

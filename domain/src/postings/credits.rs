@@ -12,15 +12,15 @@ use crate::credits::{
     Clawback, Contra, CreditsEvent, CreditsGranted, CreditsRolledOver, CreditsTransferredIn,
     CreditsTransferredOut, DebtRepaid, Expiry, Freeze, GrantSource, HeldSlice, Overdraft, ReceivedLot, Slice,
 };
-use crate::identity::{AccountId, GrantId, TransferId, UnitCode};
+use crate::identity::{GrantId, TransferId, UnitCode};
 use crate::money::Money;
 use crate::quantity::Units;
 
 /// The lines of an event of the credits family.
-pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
+pub(super) fn lines(event: &CreditsEvent) -> Lines {
     match event {
-        CreditsEvent::CreditsGranted(e) => granted(account, e),
-        CreditsEvent::GrantWithdrawn(e) => granted(account, &e.original).negated(),
+        CreditsEvent::CreditsGranted(e) => granted(e),
+        CreditsEvent::GrantWithdrawn(e) => granted(&e.original).negated(),
         // What is left of the lot expires by an event of its own.
         CreditsEvent::GrantVoided(_) => Lines::default(),
         CreditsEvent::CreditsConsumed(e) => {
@@ -45,8 +45,8 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
         CreditsEvent::ExpiryReversed(e) => expired(e).negated(),
         CreditsEvent::CreditsFrozen(e) => frozen(e),
         CreditsEvent::CreditsUnfrozen(e) => frozen(e).negated(),
-        CreditsEvent::CreditsRevoked(e) => revoked(account, e),
-        CreditsEvent::CreditsRestored(e) => revoked(account, e).negated(),
+        CreditsEvent::CreditsRevoked(e) => revoked(e),
+        CreditsEvent::CreditsRestored(e) => revoked(e).negated(),
         CreditsEvent::OverdraftIncurred(e) => overdrawn(e),
         CreditsEvent::OverdraftRepaid(e) => overdrawn(e).negated(),
         CreditsEvent::DebtRepaid(e) => repaid(e),
@@ -58,7 +58,7 @@ pub(super) fn lines(account: &AccountId, event: &CreditsEvent) -> Lines {
 }
 
 /// Rows 1 (units), 4, 4c, 17b, 31. The money of a lot that a payment bought is `PurchasePaid`'s.
-fn granted(account: &AccountId, grant: &CreditsGranted) -> Lines {
+fn granted(grant: &CreditsGranted) -> Lines {
     let mut lines = Lines::default();
     lines.move_units(
         UnitsWallet,
@@ -68,7 +68,7 @@ fn granted(account: &AccountId, grant: &CreditsGranted) -> Lines {
         grant.units,
     );
     if let (Some(cost), None) = (grant.cost, &grant.purchase) {
-        let (from, key) = funding(account, grant);
+        let (from, key) = funding(grant);
         lines.debit(from, key, cost.currency.code(), cost.minor);
         lines.credit(
             ContractCredits,
@@ -91,15 +91,17 @@ fn issued(source: GrantSource) -> LedgerAccount {
     }
 }
 
-/// What a lot's cost is taken from: the invoice line that billed it, else what its source says was given for it.
-fn funding<'a>(account: &'a AccountId, grant: &'a CreditsGranted) -> (LedgerAccount, &'a str) {
+/// What a lot's cost is taken from: the invoice line that billed it, else what its source says was given for it. Credits of a
+/// plan that no line billed are given with it: nothing is deferred that they could come out of.
+fn funding(grant: &CreditsGranted) -> (LedgerAccount, &str) {
     if let Some(line) = &grant.invoice_line {
         return (DeferredSubscription, line);
     }
     match grant.source {
         GrantSource::Paid => (Bank, ""),
-        GrantSource::Plan => (DeferredSubscription, account.as_str()),
-        GrantSource::Promotional | GrantSource::Trial | GrantSource::Goodwill => (ContraConcessions, ""),
+        GrantSource::Plan | GrantSource::Promotional | GrantSource::Trial | GrantSource::Goodwill => {
+            (ContraConcessions, "")
+        }
         GrantSource::Migration => (OpeningBalances, ""),
     }
 }
@@ -260,16 +262,16 @@ fn frozen(freeze: &Freeze) -> Lines {
 
 /// Rows 11, 12, 16 and 34. The refund or dispute debited its whole net to contra-revenue; the unused part never was
 /// revenue and is moved from there to the lot, which leaves the consumed part on the contra account.
-fn revoked(account: &AccountId, clawback: &Clawback) -> Lines {
+fn revoked(clawback: &Clawback) -> Lines {
     let mut lines = Lines::default();
     if let Some(cost) = clawback.cost {
         let (contra, key) = match clawback.contra {
             Contra::Refund => (ContraRefunds, ""),
             Contra::Dispute => (ContraDisputes, ""),
-            Contra::Proration => {
-                let line = clawback.invoice_line();
-                (DeferredSubscription, line.unwrap_or(account.as_str()))
-            }
+            // What no line bears goes back to where such credits come from.
+            Contra::Proration => clawback
+                .invoice_line()
+                .map_or((ContraConcessions, ""), |line| (DeferredSubscription, line)),
         };
         lines.debit(
             ContractCredits,

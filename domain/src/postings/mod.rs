@@ -8,7 +8,7 @@
 //! | 0 | cash received | 1110 (outside Stripe: 1010) / 2135\[account\] | |
 //! | 1 | credits bought | 2135 gross / 2110\[grant\] net, 2210 tax | U100 / U900 |
 //! | 3, 17 | invoice issued; paid | 1210\[invoice\] / 2120\[line\], 2210; 2135 (off Stripe: 1010) / 1210 | |
-//! | 4, 4c, 31 | gift; concession; opening balance | none; 4140 / 2110; 3010 / 2110 | U100 / U900 |
+//! | 4, 4c, 31 | gift; concession, credits of a plan that no line billed; opening balance | none; 4140 / 2110; 3010 / 2110 | U100 / U900 |
 //! | 4d | taken by hand | 2110\[grant\] slice / 4140 | U930 / U100 |
 //! | 5 | hold; release the inverse | | U110 / U100 |
 //! | 6 | use of credits; of held ones | 2110\[grant\] slice / 4010 | U910 / U100; U910 / U110 |
@@ -33,15 +33,19 @@
 
 mod chart;
 mod credits;
+mod deferral;
 mod invoices;
 mod lines;
 mod natural_key;
 mod purchases;
 mod recognition;
+mod sub_ledger;
 mod treasury;
 
-pub use chart::LedgerAccount;
-pub use natural_key::natural_key;
+pub use chart::{Clears, LedgerAccount};
+pub use deferral::{DeferralCause, deferral_cause};
+pub use natural_key::{external_reference, natural_key};
+pub use sub_ledger::{SubLedgerTerms, sub_ledger_terms};
 pub use treasury::treasury_entry;
 
 use lines::Lines;
@@ -100,7 +104,7 @@ fn lines_of(account: &AccountId, fact: &AccountFact) -> Option<Lines> {
             // Who an account is moves nothing.
             AccountLifeEvent::AccountOpened(_) | AccountLifeEvent::CustomerLinked(_) => None,
         },
-        AccountFact::Credits(event) => Some(credits::lines(account, event)),
+        AccountFact::Credits(event) => Some(credits::lines(event)),
         AccountFact::Purchases(event) => purchases::lines(account, event),
         AccountFact::Invoices(event) => Some(invoices::lines(account, event)),
         AccountFact::Recognition(event) => Some(recognition::lines(event)),

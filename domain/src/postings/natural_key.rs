@@ -24,6 +24,20 @@ pub fn natural_key(event: &AccountEvent) -> Option<NaturalKey> {
     }
 }
 
+/// The document a natural key is about: the payment, refund, dispute, invoice, credit note, payout or balance transaction,
+/// by Stripe's id, or ours where there is no Stripe; none for what has no document.
+pub fn external_reference(natural_key: &str) -> Option<&str> {
+    let (kind, rest) = natural_key.split_once(':')?;
+    match kind {
+        "pay" | "purchase" | "refund" | "refund-paid" | "refund-failed" | "refund-returned" | "dispute"
+        | "dispute-closed" | "inv" | "inv-paid" | "inv-void" | "inv-write-off" | "cn" | "payout"
+        | "payout-paid" | "payout-failed" | "fee" | "top-up" | "reserve" => Some(rest),
+        // `earned:<invoice>:<line>:<boundary>`.
+        "earned" => rest.split(':').next(),
+        _ => None,
+    }
+}
+
 fn of_credits(event: &CreditsEvent) -> String {
     match event {
         CreditsEvent::CreditsGranted(e) => of_grant(&e.grant),

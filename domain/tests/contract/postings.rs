@@ -1,12 +1,14 @@
 //! What every golden event does to the books, written out in `golden/POSTINGS.txt`, and the laws behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use proptest::prelude::*;
 use serde_json::Value;
 use tallybook_domain::identity::AccountId;
-use tallybook_domain::postings::{Entry, LedgerAccount, entry, treasury_entry};
+use tallybook_domain::postings::{
+    DeferralCause, Entry, LedgerAccount, deferral_cause, entry, treasury_entry,
+};
 
 use crate::golden::{self, AnyEvent};
 
@@ -109,6 +111,26 @@ fn every_entry_balances_and_leaves_nothing_unmatched() {
         );
         assert_eq!(entry.description, golden.name);
     }
+}
+
+/// A cause that nobody named would be missing from the roll-forward of deferred revenue.
+#[test]
+fn deferred_revenue_moves_for_named_causes_alone() {
+    let mut causes = BTreeSet::new();
+    for golden in golden::all() {
+        let entry = entry_of(&golden.event());
+        let Some(entry) = entry.filter(|it| it.lines.iter().any(|line| line.account.is_deferred())) else {
+            continue;
+        };
+        let cause = deferral_cause(entry.key.as_str(), &entry.lines);
+        assert!(cause.is_some(), "{}: {entry:?}", golden.stem);
+        causes.extend(cause);
+    }
+    assert_eq!(
+        causes,
+        BTreeSet::from(DeferralCause::ALL),
+        "each has a golden event"
+    );
 }
 
 #[test]

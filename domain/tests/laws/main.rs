@@ -7,6 +7,7 @@ mod books;
 mod caching;
 mod calendar;
 mod conservation;
+mod deferred;
 mod histories;
 mod invoices;
 mod plain_rationals;
