@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod database;
 pub mod engine;
+pub mod gl_codes;
 pub mod http;
 mod import;
 pub mod metrics;

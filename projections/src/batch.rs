@@ -55,6 +55,11 @@ impl Record {
     pub fn position(&self) -> i64 {
         self.recorded.position
     }
+
+    /// Who sent the command, as far as that is noted: a key's id, `stripe` or `timer`.
+    pub fn actor(&self) -> Option<String> {
+        self.recorded.metadata().ok()?.remove("actor")
+    }
 }
 
 fn decode<E: Event>(recorded: &Recorded) -> Result<E, String> {

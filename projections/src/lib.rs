@@ -22,5 +22,5 @@ pub use engine::{
 pub use exports::{ExportError, ExportQuery};
 pub use projection::{ApplyError, Projection};
 pub use reads::{Cursor, Page, ReadModelError, Reads, Rows};
-pub use reports::{Cell, Report, ReportError, ReportName, ReportQuery};
+pub use reports::{Cell, Known, Report, ReportError, ReportName, ReportQuery};
 pub use verify::{Check, Finding, Verified, VerifyError, verify};

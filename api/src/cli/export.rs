@@ -11,8 +11,8 @@ use tallybook_projections::exports::{ExportError, ExportQuery, Format};
 use tallybook_projections::reads::Reads;
 use tallybook_projections::{Engine, EngineConfig};
 
-use super::report::{PATIENCE, tenant};
-use super::{CliError, DatabaseArgs, Outcome};
+use super::report::tenant;
+use super::{CliError, DatabaseArgs, Outcome, PATIENCE};
 use crate::database::Database;
 
 /// Write the books as a journal of another program, which can then check them: hledger (ledger reads it, too) or beancount.

@@ -18,6 +18,7 @@ pub use database::DatabaseArgs;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -64,6 +65,9 @@ impl CliError {
         Self(error.to_string())
     }
 }
+
+/// How long the read models may take to catch up with the log.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a command answers: 0 or 1, or that it can't.
 pub type Outcome = Result<ExitCode, CliError>;

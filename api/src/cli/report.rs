@@ -1,36 +1,32 @@
 //! `tallybook report`: what finance reads, from the books alone.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chrono::NaiveDate;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use tallybook_domain::Timestamp;
 use tallybook_domain::postings::LedgerAccount;
 use tallybook_journal::Journal;
 use tallybook_projections::reads::Reads;
-use tallybook_projections::reports::{Report, ReportName, ReportQuery, UnknownReport};
+use tallybook_projections::reports::{Known, Report, ReportName, ReportQuery, UnknownReport};
 use tallybook_projections::{Engine, EngineConfig};
 
-use super::{CliError, DatabaseArgs, Outcome, output};
+use super::{CliError, DatabaseArgs, Outcome, PATIENCE, output};
 use crate::database::Database;
 use crate::http::wire::instant;
 use crate::replay;
-use crate::reporting::{as_csv, as_json};
+use crate::reporting::{as_csv, as_json, head_line};
 use crate::tenants;
 
-/// How long the read models may take to catch up with the log.
-pub(super) const PATIENCE: Duration = Duration::from_mins(10);
-
-/// Print a report: trial-balance, general-journal, account-statement, credit-statement; or state-hash, the canonical hash
-/// of all that was settled, to compare a server with a replay.
+/// Print a report of the books; or state-hash, the canonical hash of all that was settled, to compare a server with a replay.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tallybook report trial-balance --as-of 2026-01-31\n  tallybook report account-statement --ledger-account 1110 --from 2026-01-01 --format csv\n  tallybook report credit-statement --account acme\n  tallybook report state-hash --as-of 2028-11-28T03:15:36Z"
+    after_help = "Examples:\n  tallybook report trial-balance --as-of 2026-01-31\n  tallybook report account-statement --ledger-account 1110 --from 2026-01-01 --format csv\n  tallybook report credit-statement --account acme\n  tallybook report deferred-revenue --from 2026-01-01 --to 2026-01-31 --known-at 2026-02-05T00:00:00Z\n  tallybook report state-hash --as-of 2028-11-28T03:15:36Z"
 )]
 pub(super) struct ReportArgs {
     /// Which.
-    #[arg(value_name = "NAME", value_parser = what)]
+    #[arg(value_name = "NAME", value_parser = names().try_map(|name| what(&name)))]
     name: What,
     /// Whose; may be left out where there is one tenant.
     #[arg(long)]
@@ -44,6 +40,15 @@ pub(super) struct ReportArgs {
     /// Another word for --to; of state-hash an instant [default there: of the newest delivery].
     #[arg(long, value_name = "DATE", conflicts_with = "to", value_parser = as_of)]
     as_of: Option<AsOf>,
+    /// Only what was recorded by this instant.
+    #[arg(long, value_name = "INSTANT", conflicts_with = "recorded_through", value_parser = known_at)]
+    known_at: Option<Timestamp>,
+    /// Only what was recorded through this position: as the head of an earlier report says.
+    #[arg(long, value_name = "POSITION")]
+    recorded_through: Option<i64>,
+    /// Only this currency or kind of credit.
+    #[arg(long)]
+    currency: Option<String>,
     /// Only this customer.
     #[arg(long)]
     account: Option<String>,
@@ -74,11 +79,23 @@ enum What {
     StateHash,
 }
 
+const STATE_HASH: &str = "state-hash";
+
+fn names() -> PossibleValuesParser {
+    let reports = ReportName::ALL.map(|name| PossibleValue::new(name.as_str()).help(name.about()));
+    let hash = PossibleValue::new(STATE_HASH).help("the canonical hash of all that was settled");
+    PossibleValuesParser::new(reports.into_iter().chain([hash]))
+}
+
 fn what(name: &str) -> Result<What, UnknownReport> {
     match name {
-        "state-hash" => Ok(What::StateHash),
+        STATE_HASH => Ok(What::StateHash),
         other => other.parse().map(What::Report),
     }
+}
+
+fn known_at(text: &str) -> Result<Timestamp, String> {
+    instant(text).ok_or_else(|| "not an instant like 2026-01-31T12:00:00Z".to_owned())
 }
 
 /// A day, or an instant of it.
@@ -147,9 +164,14 @@ async fn on(database: &Database, args: &ReportArgs) -> Outcome {
     journal.close().await;
     let report = report?;
     match args.format {
-        Format::Csv => output::text(&as_csv(&report))?,
+        Format::Csv => {
+            // CSV has no place for it.
+            eprintln!("{}", head_line(&report));
+            output::text(&as_csv(&report))?;
+        }
         Format::Json => output::json(&as_json(&report))?,
         Format::Table => {
+            output::line(head_line(&report))?;
             let rows: Vec<Vec<String>> = report
                 .rows
                 .iter()
@@ -177,8 +199,13 @@ async fn report(journal: &Journal, name: ReportName, args: &ReportArgs) -> Resul
     let query = ReportQuery {
         from: args.from,
         to: args.to.or(args.as_of.map(AsOf::day)),
+        known: args
+            .known_at
+            .map(Known::At)
+            .or(args.recorded_through.map(Known::Through)),
         account: args.account.clone(),
         ledger_account: args.ledger_account,
+        currency: args.currency.clone(),
     };
     Reads::new(journal)
         .report(&tenant, name, &query)

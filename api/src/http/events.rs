@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tallybook_journal::Recorded;
 use tallybook_projections::reads::{Cursor, EventRow, Page};
@@ -14,7 +14,7 @@ use super::page::Limit;
 use super::position::Projected;
 use super::problem::Problem;
 use super::request::Parameters;
-use super::wire::Instant;
+use super::wire::{Instant, LogPosition};
 use crate::AppState;
 
 pub(super) fn routes() -> Routes {
@@ -83,24 +83,9 @@ fn raw(position: i64, text: String) -> Result<Box<RawValue>, Problem> {
 #[serde(deny_unknown_fields)]
 struct Asked {
     #[serde(default)]
-    after: After,
+    after: LogPosition,
     #[serde(default)]
     limit: Limit,
-}
-
-/// A position; parameters arrive as text.
-#[derive(Debug, Clone, Copy, Default, JsonSchema)]
-struct After(i64);
-
-impl<'de> Deserialize<'de> for After {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse()
-            .ok()
-            .filter(|position| *position >= 0)
-            .map(Self)
-            .ok_or_else(|| de::Error::custom("a position is a whole number, 0 or more"))
-    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

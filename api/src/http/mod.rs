@@ -13,6 +13,7 @@ mod codes;
 mod events;
 mod failures;
 mod feature_use;
+mod gl_codes;
 mod health;
 mod items;
 mod ledger;
@@ -69,6 +70,7 @@ fn v1() -> Routes {
         .merge(catalog::routes())
         .merge(check::routes())
         .merge(events::routes())
+        .merge(gl_codes::routes())
         .merge(items::routes())
         .merge(ledger::routes())
         .merge(reports::routes())

@@ -285,6 +285,21 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     (1..=9999).contains(&instant.year()).then_some(instant)
 }
 
+/// A position of the log, as a parameter: those arrive as text.
+#[derive(Debug, Clone, Copy, Default, schemars::JsonSchema)]
+pub struct LogPosition(pub i64);
+
+impl<'de> Deserialize<'de> for LogPosition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .ok()
+            .filter(|position| *position >= 0)
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("a position is a whole number, 0 or more"))
+    }
+}
+
 /// An accounting date: a day, or the day of an instant in the tenant's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Day {

@@ -202,3 +202,92 @@ async fn reports_come_as_json_and_csv() {
         .await;
     assert_eq!(unknown.refused(422, "invalid_field")["field"], "ledger_account");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_says_whose_and_when_and_a_later_one_of_what_was_known_is_the_same() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Write).await;
+    let position = a_third_used(&client).await;
+    for name in [
+        "trial-balance",
+        "general-journal",
+        "deferred-revenue",
+        "credit-ageing",
+        "clearing",
+    ] {
+        let path = format!("/v1/reports/{name}");
+        let then = read_at(&client, position, &path).await.accepted(200);
+        let head = &then["head"];
+        assert_eq!(head["ledger"], "t", "{head}");
+        assert!(head["as_of"].is_string() && head["content_hash"].as_str().unwrap().len() == 64);
+        let through = head["recorded_through"].as_i64().unwrap();
+        assert!(through >= position);
+        let key = format!("another use before {name}");
+        let debit = client
+            .post_as(&key, "/v1/accounts/acme/debits", json!({"credits": "1"}))
+            .await;
+        debit.accepted(201);
+        let known = format!("{path}?recorded_through={through}");
+        let now = read_at(&client, debit.position(), &known).await.accepted(200);
+        assert_eq!(now, then, "{name}");
+        let ahead = format!("{path}?recorded_through=100000");
+        let refused = client.get(&ahead).await.refused(422, "not_recorded");
+        assert!(refused["recorded_through"].as_i64().unwrap() >= debit.position());
+    }
+    let csv = client
+        .get("/v1/reports/clearing?format=csv&known_at=2020-01-01T00:00:00Z")
+        .await;
+    assert_eq!(csv.header("tallybook-recorded-through"), Some("0"));
+    assert_eq!(csv.header("tallybook-content-hash").map(str::len), Some(64));
+    client
+        .get("/v1/reports/clearing?known_at=2026-01-01T00:00:00Z&recorded_through=1")
+        .await
+        .refused(422, "invalid_field");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_go_by_the_codes_of_the_tenants_own_books() {
+    let server = Server::start().await;
+    let client = server.tenant("t", Role::Finance).await;
+    let position = a_third_used(&client).await;
+    let earned = async |gl_code: &str| {
+        let report = read_at(&client, position, "/v1/reports/trial-balance")
+            .await
+            .accepted(200);
+        let rows = report["rows"].as_array().unwrap().clone();
+        let row = rows.iter().find(|row| row["account_code"] == "4010").unwrap();
+        assert_eq!(row["gl_code"], gl_code);
+    };
+    earned("").await;
+    let path = "/v1/ledger/gl-codes/4010";
+    let set = client.put(path, json!({"gl_code": "400100"})).await.accepted(200);
+    assert_eq!(
+        set,
+        json!({"account": "4010", "name": "revenue:usage", "gl_code": "400100"})
+    );
+    earned("400100").await;
+    let journal = client
+        .get("/v1/reports/general-journal?ledger_account=4010")
+        .await
+        .accepted(200);
+    assert_eq!(journal["rows"][0]["gl_code"], "400100");
+    let codes = client.get("/v1/ledger/gl-codes").await.accepted(200);
+    let given: Vec<&Value> = codes["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| !row["gl_code"].is_null())
+        .collect();
+    assert_eq!(given, [&set]);
+    client.put(path, json!({"gl_code": null})).await.accepted(200);
+    earned("").await;
+    client
+        .put("/v1/ledger/gl-codes/9999", json!({"gl_code": "1"}))
+        .await
+        .refused(404, "ledger_account_not_found");
+    let writer = server.tenant("u", Role::Write).await;
+    writer
+        .put(path, json!({"gl_code": "1"}))
+        .await
+        .refused(403, "forbidden");
+}

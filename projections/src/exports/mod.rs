@@ -263,8 +263,16 @@ impl Export<'_> {
         let mut after = (EARLIEST, 0);
         loop {
             let period = (self.from, self.to);
-            let chunk =
-                books::entries_by_date(&mut *moment, self.tenant, self.account, period, after, CHUNK).await?;
+            let chunk = books::entries_by_date(
+                &mut *moment,
+                self.tenant,
+                self.account,
+                period,
+                i64::MAX,
+                after,
+                CHUNK,
+            )
+            .await?;
             let Some(last) = chunk.last() else { return Ok(()) };
             after = (last.accounting_date, last.entry_no);
             for row in chunk {

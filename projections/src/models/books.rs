@@ -1,4 +1,4 @@
-//! The books: the entry of every event, numbered, and what the accounts come to.
+//! The books: the entry of every event, numbered, what the accounts come to, and what their keys stand for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,7 @@ use tallybook_domain::identity::NaturalKey;
 use tallybook_domain::postings::{Entry, LedgerAccount, Line, entry, treasury_entry};
 use tallybook_domain::treasury::TreasuryFact;
 
+use super::sub_ledger;
 use crate::batch::{Batch, Content, Record};
 use crate::projection::{ApplyError, Projection};
 use crate::repo::write::books::{self as repo, Turnovers};
@@ -35,6 +36,7 @@ struct Posted<'a> {
     position: i64,
     recorded_at: DateTime<Utc>,
     is_reversal: bool,
+    posted_by: String,
     entry: Entry,
 }
 
@@ -52,6 +54,7 @@ struct EntryRow<'a> {
     effective_at: DateTime<Utc>,
     accounting_date: NaiveDate,
     recorded_at: DateTime<Utc>,
+    posted_by: &'a str,
     lines: &'a [Line],
 }
 
@@ -112,6 +115,7 @@ fn posted(record: &Record) -> Result<Option<Posted<'_>>, ApplyError> {
         position: record.position(),
         recorded_at: record.recorded.recorded_at,
         is_reversal,
+        posted_by: record.actor().unwrap_or_default(),
         entry,
     }))
 }
@@ -238,6 +242,7 @@ async fn write(
             effective_at: storable::instant(posted.entry.effective_at),
             accounting_date: date,
             recorded_at: posted.recorded_at,
+            posted_by: &posted.posted_by,
             lines: &posted.entry.lines,
         });
     }
@@ -263,6 +268,7 @@ impl Projection for Books {
             "entry_numbers",
             "ledger_balances",
             "ledger_totals",
+            "sub_ledger_terms",
         ]
     }
 
@@ -277,10 +283,10 @@ impl Projection for Books {
                 .iter()
                 .filter_map(|record| posted(record).transpose())
                 .collect::<Result<_, _>>()?;
-            if entries.is_empty() {
-                return Ok(());
+            if !entries.is_empty() {
+                write(self, connection, &entries).await?;
             }
-            write(self, connection, &entries).await
+            sub_ledger::append(connection, batch.records()).await
         })
     }
 }

@@ -5,6 +5,7 @@ mod books;
 mod credits;
 mod event_index;
 mod payments;
+mod sub_ledger;
 mod timers;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(crate) use books::{accounting_date, posting};
 pub use credits::Credits;
 pub use event_index::EventIndex;
 pub use payments::Payments;
+pub(crate) use sub_ledger::terms;
 pub use timers::Timers;
 
 use crate::projection::Projection;

@@ -13,7 +13,9 @@ pub struct EntryRow {
     pub entry_no: i64,
     /// The stream of the event it books; an account's id.
     pub account_id: String,
-    /// The event it books.
+    /// The place in the stream of the event it books.
+    pub sequence: i64,
+    /// The place of that event in the log.
     pub position: i64,
     /// The natural key of the fact; corrections carry the same.
     pub natural_key: String,
@@ -27,6 +29,8 @@ pub struct EntryRow {
     pub accounting_date: NaiveDate,
     /// When the log took it.
     pub recorded_at: DateTime<Utc>,
+    /// Who sent the command: a key's id, `stripe` or `timer`; empty where nobody was noted.
+    pub posted_by: String,
     /// Debits positive, credits negative; they sum to zero in every commodity.
     pub lines: Vec<Line>,
 }
@@ -81,6 +85,7 @@ pub(crate) fn book_entry(row: repo::EntryJson) -> Result<EntryRow, ReadModelErro
     Ok(EntryRow {
         entry_no: row.entry_no,
         account_id: row.account_id,
+        sequence: row.sequence,
         position: row.position,
         natural_key: row.natural_key,
         event_type: row.event_type,
@@ -88,6 +93,7 @@ pub(crate) fn book_entry(row: repo::EntryJson) -> Result<EntryRow, ReadModelErro
         effective_at: row.effective_at,
         accounting_date: row.accounting_date,
         recorded_at: row.recorded_at,
+        posted_by: row.posted_by,
         lines: serde_json::from_value(row.lines)
             .map_err(|error| ReadModelError::Malformed(format!("lines of an entry: {error}")))?,
     })
@@ -119,24 +125,41 @@ impl Reads {
         from: Option<NaiveDate>,
         as_of: Option<NaiveDate>,
     ) -> Result<TrialBalance, ReadModelError> {
-        let mut rows = Vec::new();
-        for row in repo::trial_balance(self.pool(), tenant, from, as_of).await? {
-            let opening = wide(&row.opening)?;
-            let (period_debit, period_credit) = (wide(&row.period_debit)?, wide(&row.period_credit)?);
-            let (opening_debit, opening_credit) = debit_credit(opening);
-            let (closing_debit, closing_credit) = debit_credit(opening + period_debit - period_credit);
-            rows.push(TrialBalanceRow {
-                account: ledger_account(&row.ledger_account)?,
-                commodity: row.commodity,
-                opening_debit,
-                opening_credit,
-                period_debit,
-                period_credit,
-                closing_debit,
-                closing_credit,
-            });
-        }
+        let rows = repo::trial_balance(self.pool(), tenant, from, as_of).await?;
+        TrialBalance::read(rows, from, as_of)
+    }
+}
+
+impl TrialBalance {
+    pub(crate) fn read(
+        rows: Vec<repo::TrialBalanceText>,
+        from: Option<NaiveDate>,
+        as_of: Option<NaiveDate>,
+    ) -> Result<Self, ReadModelError> {
+        let mut rows = rows
+            .into_iter()
+            .map(TrialBalanceRow::read)
+            .collect::<Result<Vec<_>, _>>()?;
         rows.sort_by(|a, b| (a.account.code(), &a.commodity).cmp(&(b.account.code(), &b.commodity)));
-        Ok(TrialBalance { from, as_of, rows })
+        Ok(Self { from, as_of, rows })
+    }
+}
+
+impl TrialBalanceRow {
+    fn read(row: repo::TrialBalanceText) -> Result<Self, ReadModelError> {
+        let opening = wide(&row.opening)?;
+        let (period_debit, period_credit) = (wide(&row.period_debit)?, wide(&row.period_credit)?);
+        let (opening_debit, opening_credit) = debit_credit(opening);
+        let (closing_debit, closing_credit) = debit_credit(opening + period_debit - period_credit);
+        Ok(Self {
+            account: ledger_account(&row.ledger_account)?,
+            commodity: row.commodity,
+            opening_debit,
+            opening_credit,
+            period_debit,
+            period_credit,
+            closing_debit,
+            closing_credit,
+        })
     }
 }

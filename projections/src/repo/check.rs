@@ -3,6 +3,7 @@
 //!
 //! All of it is read in one snapshot, shared by the connections of a check.
 
+use chrono::NaiveDate;
 use futures::stream::BoxStream;
 use serde_json::Value;
 use sqlx::{Executor, PgConnection};
@@ -166,6 +167,31 @@ pub(crate) fn ledger_balances(connection: &mut PgConnection) -> BoxStream<'_, sq
     .fetch(connection)
 }
 
+/// What a sub-account moved by on a day; sums are decimal text.
+#[derive(Debug)]
+pub(crate) struct TurnoverRow {
+    pub(crate) tenant: String,
+    pub(crate) account: String,
+    pub(crate) ledger_account: String,
+    pub(crate) sub_key: String,
+    pub(crate) commodity: String,
+    pub(crate) accounting_date: NaiveDate,
+    pub(crate) debit: String,
+    pub(crate) credit: String,
+}
+
+/// The same, column by column.
+pub(crate) fn turnovers(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<TurnoverRow>> {
+    sqlx::query_as!(
+        TurnoverRow,
+        r#"select tenant as "tenant!", account_id as "account!", ledger_account as "ledger_account!",
+                  sub_key as "sub_key!", commodity as "commodity!", accounting_date as "accounting_date!",
+                  debit::text as "debit!", credit::text as "credit!"
+           from ledger_balances"#
+    )
+    .fetch(connection)
+}
+
 pub(crate) fn ledger_totals(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
     sqlx::query_as!(
         Row,
@@ -173,6 +199,18 @@ pub(crate) fn ledger_totals(connection: &mut PgConnection) -> BoxStream<'_, sqlx
                   concat_ws(' ', ledger_account, commodity, accounting_date) as "key!",
                   jsonb_build_array(debit::text, credit::text) as "facts!"
            from ledger_totals"#
+    )
+    .fetch(connection)
+}
+
+pub(crate) fn sub_ledger_terms(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select tenant as "tenant!", account_id as "account!",
+                  concat_ws(' ', ledger_account, position, sub_key) as "key!",
+                  jsonb_build_array(product, source, (extract(epoch from starts_at) * 1000000)::bigint,
+                                    (extract(epoch from ends_at) * 1000000)::bigint) as "facts!"
+           from sub_ledger_terms"#
     )
     .fetch(connection)
 }
@@ -193,7 +231,7 @@ pub(crate) fn entries(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Resu
         r#"select position as "position!",
                   jsonb_build_array(tenant, account_id, aggregate_type, sequence, entry_no, natural_key, event_type,
                                     is_reversal, (extract(epoch from effective_at) * 1000000)::bigint, accounting_date,
-                                    (extract(epoch from recorded_at) * 1000000)::bigint, lines) as "facts!"
+                                    (extract(epoch from recorded_at) * 1000000)::bigint, posted_by, lines) as "facts!"
            from journal_entries
            order by position"#
     )

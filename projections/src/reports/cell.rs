@@ -34,6 +34,11 @@ impl Cell {
         Self::Text(text.into())
     }
 
+    /// The month of a day: `2026-01`.
+    pub(super) fn month(day: NaiveDate) -> Self {
+        Self::Text(day.format("%Y-%m").to_string())
+    }
+
     pub(crate) fn amount(amount: i128, commodity: &str) -> Self {
         Self::Amount {
             amount,

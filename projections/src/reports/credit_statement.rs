@@ -1,15 +1,17 @@
 //! What happened to a customer's credits, lot by lot, with what they cost. Units add up to U100 and U110, cost to 2110.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use tallybook_domain::postings::LedgerAccount;
 
-use super::{Cell, ReportQuery};
-use crate::reads::{EntryRow, LotRow, Page, ReadModelError, Reads};
+use super::moment::{SubLedger, Terms};
+use super::{Cell, Moment, ReportQuery};
+use crate::reads::{EntryRow, ReadModelError};
 
-pub(super) const COLUMNS: [&str; 13] = [
+pub(super) const COLUMNS: &[&str] = &[
     "accounting_date",
     "entry_no",
+    "event_id",
     "event_type",
     "grant_id",
     "source",
@@ -17,6 +19,7 @@ pub(super) const COLUMNS: [&str; 13] = [
     "units_in",
     "units_out",
     "units_balance",
+    "currency",
     "cost_in",
     "cost_out",
     "cost_balance",
@@ -24,48 +27,51 @@ pub(super) const COLUMNS: [&str; 13] = [
 ];
 
 pub(super) async fn rows(
-    reads: &Reads,
-    tenant: &str,
+    moment: &mut Moment<'_>,
     account: &str,
     query: &ReportQuery,
 ) -> Result<Vec<Vec<Cell>>, ReadModelError> {
-    let lots = all_lots(reads, tenant, account).await?;
-    let mut units: BTreeMap<String, i128> = BTreeMap::new();
-    let mut costs: BTreeMap<String, i128> = BTreeMap::new();
+    let lots = moment
+        .terms(&[LedgerAccount::ContractCredits], Some(account))
+        .await?;
+    let mut balances = Balances::default();
     let mut rows = Vec::new();
-    for entry in reads
-        .entries_between(tenant, Some(account), None, query.to)
-        .await?
-    {
-        for (grant, moved) in by_grant(&entry) {
-            for (commodity, amount) in &moved.units {
-                *units.entry(commodity.clone()).or_default() += amount;
+    moment
+        .each_entry(Some(account), (None, query.to), |entry| {
+            for (grant, moved) in by_grant(&entry) {
+                balances.add(&grant, &moved);
+                if query.from.is_none_or(|from| entry.accounting_date >= from) {
+                    let lot = SubLedger {
+                        account_id: account.to_owned(),
+                        account: LedgerAccount::ContractCredits,
+                        key: grant,
+                    };
+                    rows.push(row(&entry, &lot.key, &moved, lots.get(&lot), &balances));
+                }
             }
-            for (commodity, amount) in &moved.cost {
-                *costs.entry(commodity.clone()).or_default() += amount;
-            }
-            if query.from.is_none_or(|from| entry.accounting_date >= from) {
-                rows.extend(row(&entry, &grant, &moved, lots.get(&grant), &units, &costs));
-            }
-        }
-    }
+        })
+        .await?;
     Ok(rows)
 }
 
-async fn all_lots(
-    reads: &Reads,
-    tenant: &str,
-    account: &str,
-) -> Result<HashMap<String, LotRow>, ReadModelError> {
-    let mut lots = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = Page::new(Some(200), after).expect("200 rows are lawful");
-        let rows = reads.lots(tenant, account, page).await?;
-        lots.extend(rows.data.into_iter().map(|lot| (lot.grant_id.clone(), lot)));
-        after = rows.next_cursor;
-        if after.is_none() {
-            return Ok(lots);
+/// What all lots together come to, and what each lot is in: a lot has one kind of credit and one currency.
+#[derive(Default)]
+struct Balances {
+    units: BTreeMap<String, i128>,
+    costs: BTreeMap<String, i128>,
+    commodities: BTreeMap<String, (Option<String>, Option<String>)>,
+}
+
+impl Balances {
+    fn add(&mut self, grant: &str, moved: &Moved) {
+        let (unit, currency) = self.commodities.entry(grant.to_owned()).or_default();
+        for (commodity, amount) in &moved.units {
+            *self.units.entry(commodity.clone()).or_default() += amount;
+            *unit = Some(commodity.clone());
+        }
+        for (commodity, amount) in &moved.cost {
+            *self.costs.entry(commodity.clone()).or_default() += amount;
+            *currency = Some(commodity.clone());
         }
     }
 }
@@ -104,50 +110,37 @@ fn by_grant(entry: &EntryRow) -> BTreeMap<String, Moved> {
     grants
 }
 
-/// One row; a lot has one kind of credit and one currency.
-fn row(
-    entry: &EntryRow,
-    grant: &str,
-    moved: &Moved,
-    lot: Option<&LotRow>,
-    units: &BTreeMap<String, i128>,
-    costs: &BTreeMap<String, i128>,
-) -> Option<Vec<Cell>> {
-    let (unit, unit_amount) = match moved.units.first_key_value() {
-        Some((unit, amount)) => (unit.as_str(), *amount),
-        None => (lot?.unit.as_str(), 0),
-    };
+fn row(entry: &EntryRow, grant: &str, moved: &Moved, lot: Option<&Terms>, balances: &Balances) -> Vec<Cell> {
+    let (unit, currency) = balances.commodities.get(grant).cloned().unwrap_or_default();
     let mut cells = vec![
         Cell::Date(entry.accounting_date),
         Cell::Integer(entry.entry_no),
+        Cell::text(format!("{}/{}", entry.account_id, entry.sequence)),
         Cell::text(&entry.event_type),
         Cell::text(grant),
-        lot.map_or(Cell::Empty, |lot| Cell::text(&lot.source)),
-        Cell::text(unit),
-        Cell::amount_or_empty(unit_amount.max(0), unit),
-        Cell::amount_or_empty((-unit_amount).max(0), unit),
-        Cell::amount(units.get(unit).copied().unwrap_or_default(), unit),
+        lot.and_then(|lot| lot.source.as_deref())
+            .map_or(Cell::Empty, Cell::text),
     ];
-    let currency = moved
-        .cost
-        .first_key_value()
-        .map(|(currency, _)| currency.as_str())
-        .or_else(|| lot.and_then(|lot| lot.currency.as_deref()));
-    match currency {
-        Some(currency) => {
-            let cost = moved.cost.get(currency).copied().unwrap_or_default();
-            cells.push(Cell::amount_or_empty(cost.max(0), currency));
-            cells.push(Cell::amount_or_empty((-cost).max(0), currency));
-            cells.push(Cell::amount(
-                costs.get(currency).copied().unwrap_or_default(),
-                currency,
-            ));
-        }
-        None => cells.extend([Cell::Empty, Cell::Empty, Cell::Empty]),
-    }
-    cells.push(
-        lot.and_then(|lot| lot.expires_at)
-            .map_or(Cell::Empty, Cell::Instant),
-    );
-    Some(cells)
+    cells.extend(in_out_balance(unit.as_deref(), &moved.units, &balances.units));
+    cells.extend(in_out_balance(currency.as_deref(), &moved.cost, &balances.costs));
+    cells.push(lot.and_then(|lot| lot.ends_at).map_or(Cell::Empty, Cell::Instant));
+    cells
+}
+
+/// The commodity, what came in, what went out, and what all lots together have.
+fn in_out_balance(
+    commodity: Option<&str>,
+    moved: &BTreeMap<String, i128>,
+    balances: &BTreeMap<String, i128>,
+) -> [Cell; 4] {
+    let Some(commodity) = commodity else {
+        return [(); 4].map(|()| Cell::Empty);
+    };
+    let amount = moved.get(commodity).copied().unwrap_or_default();
+    [
+        Cell::text(commodity),
+        Cell::amount_or_empty(amount.max(0), commodity),
+        Cell::amount_or_empty((-amount).max(0), commodity),
+        Cell::amount(balances.get(commodity).copied().unwrap_or_default(), commodity),
+    ]
 }

@@ -1,87 +1,51 @@
 //! What finance reads: reports as typed rows under named columns. How they are shown is the caller's.
 //!
-//! Every report comes from the books alone and ties out: the trial balance's debits equal its credits, a statement's last
-//! running balance is the trial balance's closing one.
+//! Every report comes from the books alone, of one moment ([`ReportQuery::known`]), and ties out: the trial balance's debits
+//! equal its credits, a statement's last running balance is the trial balance's closing one, and so are the sums of the
+//! reports on deferred revenue, credits and receivables.
 
 mod account_statement;
 mod cell;
+mod clearing;
+mod credit_ageing;
 mod credit_statement;
+mod deferred_revenue;
 mod general_journal;
+mod head;
+mod moment;
+mod name;
+mod receivables_ageing;
+mod recognition_schedule;
 mod trial_balance;
 
-use std::str::FromStr;
-
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use tallybook_domain::postings::LedgerAccount;
 
 pub use cell::Cell;
+pub use head::Head;
+pub use name::{ReportName, UnknownReport};
 
-use crate::reads::{EntryRow, ReadModelError, Reads, book_entry};
-use crate::repo::read::books as repo;
+use crate::reads::{EntryRow, ReadModelError, Reads};
+use moment::Moment;
 
 /// Entries read at a time.
 pub(crate) const CHUNK: i64 = 5_000;
+
+/// Before every accounting date.
+pub(crate) const EARLIEST: NaiveDate =
+    NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of the calendar");
 
 /// A report's rows under their columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Its name.
     pub name: ReportName,
+    /// What stands above it.
+    pub head: Head,
     /// Names of the columns, in order.
     pub columns: &'static [&'static str],
     /// Rows, each with a cell a column.
     pub rows: Vec<Vec<Cell>>,
-}
-
-/// Which report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReportName {
-    /// What every account comes to.
-    TrialBalance,
-    /// Every line of every entry.
-    GeneralJournal,
-    /// The lines of one ledger account with its running balance.
-    AccountStatement,
-    /// What happened to a customer's credits.
-    CreditStatement,
-}
-
-/// There is no such report.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no report {0}; there are trial-balance, general-journal, account-statement and credit-statement"
-)]
-pub struct UnknownReport(pub String);
-
-impl ReportName {
-    /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::TrialBalance,
-        Self::GeneralJournal,
-        Self::AccountStatement,
-        Self::CreditStatement,
-    ];
-
-    /// The name as callers write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TrialBalance => "trial-balance",
-            Self::GeneralJournal => "general-journal",
-            Self::AccountStatement => "account-statement",
-            Self::CreditStatement => "credit-statement",
-        }
-    }
-}
-
-impl FromStr for ReportName {
-    type Err = UnknownReport;
-
-    fn from_str(text: &str) -> Result<Self, UnknownReport> {
-        Self::ALL
-            .into_iter()
-            .find(|name| name.as_str() == text)
-            .ok_or_else(|| UnknownReport(text.to_owned()))
-    }
 }
 
 /// What a report is asked about.
@@ -91,10 +55,23 @@ pub struct ReportQuery {
     pub from: Option<NaiveDate>,
     /// The last accounting date; none for all there is.
     pub to: Option<NaiveDate>,
+    /// Only what was known then; none for all that is recorded.
+    pub known: Option<Known>,
     /// Only this customer. The credit statement needs it.
     pub account: Option<String>,
     /// Only this ledger account. The account statement needs it.
     pub ledger_account: Option<LedgerAccount>,
+    /// Only this currency or kind of credit.
+    pub currency: Option<String>,
+}
+
+/// Until when something was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Through a position of the log, as the head of a report names it.
+    Through(i64),
+    /// By an instant.
+    At(DateTime<Utc>),
 }
 
 /// A report could not be made.
@@ -106,6 +83,14 @@ pub enum ReportError {
     /// The report is about one ledger account, and none is named.
     #[error("this report needs a ledger account")]
     LedgerAccountRequired,
+    /// The books are not that far.
+    #[error("the books are recorded through position {through}, not {asked}")]
+    NotRecorded {
+        /// The position asked about.
+        asked: i64,
+        /// How far they are.
+        through: i64,
+    },
     /// The books could not be read.
     #[error(transparent)]
     Read(#[from] ReadModelError),
@@ -117,72 +102,106 @@ impl ReportError {
         match self {
             Self::AccountRequired => "account_required",
             Self::LedgerAccountRequired => "ledger_account_required",
+            Self::NotRecorded { .. } => "not_recorded",
             Self::Read(_) => "unavailable",
         }
     }
 }
 
+/// A report's columns and rows.
+type Table = (&'static [&'static str], Vec<Vec<Cell>>);
+
 impl Reads {
     /// Make a report about a tenant.
+    ///
+    /// # Errors
+    /// When the report needs to be asked more, or the books can't be read.
     pub async fn report(
         &self,
         tenant: &str,
         name: ReportName,
         query: &ReportQuery,
     ) -> Result<Report, ReportError> {
-        let (columns, rows): (&'static [&'static str], _) = match name {
-            ReportName::TrialBalance => (
-                &trial_balance::COLUMNS,
-                trial_balance::rows(&self.trial_balance(tenant, query.from, query.to).await?),
-            ),
-            ReportName::GeneralJournal => {
-                let entries = self
-                    .entries_between(tenant, query.account.as_deref(), query.from, query.to)
-                    .await?;
-                (
-                    &general_journal::COLUMNS,
-                    general_journal::rows(&entries, query.ledger_account),
-                )
-            }
-            ReportName::AccountStatement => {
-                let ledger_account = query.ledger_account.ok_or(ReportError::LedgerAccountRequired)?;
-                let rows = account_statement::rows(self, tenant, ledger_account, query).await?;
-                (&account_statement::COLUMNS, rows)
-            }
-            ReportName::CreditStatement => {
-                let account = query.account.as_deref().ok_or(ReportError::AccountRequired)?;
-                (
-                    &credit_statement::COLUMNS,
-                    credit_statement::rows(self, tenant, account, query).await?,
-                )
-            }
-        };
-        Ok(Report { name, columns, rows })
-    }
-
-    /// A period's entries in the order of the books: by accounting date, then number.
-    pub async fn entries_between(
-        &self,
-        tenant: &str,
-        account: Option<&str>,
-        from: Option<NaiveDate>,
-        to: Option<NaiveDate>,
-    ) -> Result<Vec<EntryRow>, ReadModelError> {
-        let mut entries: Vec<EntryRow> = Vec::new();
-        let mut after = (EARLIEST, 0);
-        loop {
-            let chunk = repo::entries_by_date(self.pool(), tenant, account, (from, to), after, CHUNK).await?;
-            let Some(last) = chunk.last() else {
-                return Ok(entries);
-            };
-            after = (last.accounting_date, last.entry_no);
-            for row in chunk {
-                entries.push(book_entry(row)?);
-            }
+        let mut moment = Moment::of(self, tenant, query).await?;
+        let (columns, mut rows) = table(&mut moment, name, query).await?;
+        if let Some(only) = &query.currency {
+            keep_currency(columns, &mut rows, only);
         }
+        let head = Head {
+            ledger: tenant.to_owned(),
+            from: query.from,
+            as_of: moment.as_of,
+            recorded_through: moment.through,
+            currency: query.currency.clone(),
+            content_hash: head::content_hash(name.as_str(), columns, &rows),
+        };
+        Ok(Report {
+            name,
+            head,
+            columns,
+            rows,
+        })
     }
 }
 
-/// Before every accounting date.
-pub(crate) const EARLIEST: NaiveDate =
-    NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of the calendar");
+async fn table(moment: &mut Moment<'_>, name: ReportName, query: &ReportQuery) -> Result<Table, ReportError> {
+    Ok(match name {
+        ReportName::TrialBalance => (trial_balance::COLUMNS, trial_balance::rows(moment, query).await?),
+        ReportName::GeneralJournal => (
+            general_journal::COLUMNS,
+            general_journal::rows(moment, query).await?,
+        ),
+        ReportName::AccountStatement => {
+            let ledger_account = query.ledger_account.ok_or(ReportError::LedgerAccountRequired)?;
+            let rows = account_statement::rows(moment, ledger_account, query).await?;
+            (account_statement::COLUMNS, rows)
+        }
+        ReportName::CreditStatement => {
+            let account = query.account.as_deref().ok_or(ReportError::AccountRequired)?;
+            let rows = credit_statement::rows(moment, account, query).await?;
+            (credit_statement::COLUMNS, rows)
+        }
+        ReportName::DeferredRevenue => (
+            deferred_revenue::COLUMNS,
+            deferred_revenue::rows(moment, query).await?,
+        ),
+        ReportName::RecognitionSchedule => (
+            recognition_schedule::COLUMNS,
+            recognition_schedule::rows(moment, query).await?,
+        ),
+        ReportName::CreditAgeing => (credit_ageing::COLUMNS, credit_ageing::rows(moment, query).await?),
+        ReportName::ReceivablesAgeing => (
+            receivables_ageing::COLUMNS,
+            receivables_ageing::rows(moment, query).await?,
+        ),
+        ReportName::Clearing => (clearing::COLUMNS, clearing::rows(moment, query).await?),
+    })
+}
+
+/// Only the rows of one currency or kind of credit.
+fn keep_currency(columns: &[&str], rows: &mut Vec<Vec<Cell>>, only: &str) {
+    let column = |name: &str| columns.iter().position(|column| *column == name);
+    let of: Vec<usize> = ["commodity", "currency", "unit"]
+        .into_iter()
+        .filter_map(column)
+        .collect();
+    rows.retain(|row| of.iter().any(|index| row[*index].to_string() == only));
+}
+
+/// What an entry books, in words.
+fn describe(entry: &EntryRow) -> String {
+    let mut words = String::new();
+    for letter in entry.event_type.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+            words.push(letter.to_ascii_lowercase());
+        } else {
+            words.push(letter);
+        }
+    }
+    if entry.is_reversal {
+        format!("REVERSAL: {words}")
+    } else {
+        words
+    }
+}

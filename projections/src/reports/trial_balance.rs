@@ -1,9 +1,9 @@
 //! What every account comes to.
 
-use super::Cell;
-use crate::reads::{TrialBalance, account_type};
+use super::{Cell, Moment, ReportQuery};
+use crate::reads::{ReadModelError, TrialBalanceRow, account_type};
 
-pub(super) const COLUMNS: [&str; 10] = [
+pub(super) const COLUMNS: &[&str] = &[
     "account_code",
     "account_name",
     "type",
@@ -14,11 +14,16 @@ pub(super) const COLUMNS: [&str; 10] = [
     "period_credit",
     "closing_debit",
     "closing_credit",
+    "gl_code",
 ];
 
 /// One row an account and commodity.
-pub(super) fn rows(balance: &TrialBalance) -> Vec<Vec<Cell>> {
-    let row = |row: &crate::reads::TrialBalanceRow| {
+pub(super) async fn rows(
+    moment: &mut Moment<'_>,
+    query: &ReportQuery,
+) -> Result<Vec<Vec<Cell>>, ReadModelError> {
+    let balance = moment.trial_balance(query).await?;
+    let row = |row: &TrialBalanceRow| {
         let amount = |amount| Cell::amount(amount, &row.commodity);
         vec![
             Cell::text(row.account.code()),
@@ -31,7 +36,8 @@ pub(super) fn rows(balance: &TrialBalance) -> Vec<Vec<Cell>> {
             amount(row.period_credit),
             amount(row.closing_debit),
             amount(row.closing_credit),
+            Cell::text(moment.gl_code(row.account)),
         ]
     };
-    balance.rows.iter().map(row).collect()
+    Ok(balance.rows.iter().map(row).collect())
 }

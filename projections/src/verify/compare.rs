@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::fold::Fold;
-use super::{Check, Finding, invariants, rows};
+use super::{Check, Finding, invariants, rows, stored};
 use crate::repo::check::{self as repo, Row};
 use crate::storable;
 
@@ -152,7 +152,7 @@ async fn timers(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, s
 
 async fn books(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sqlx::Error> {
     fold.ledger.check(&mut fold.findings);
-    let [mut balances, mut totals, mut numbers] = [(); 3].map(|()| Expected::default());
+    let [mut balances, mut totals, mut numbers, mut terms] = [(); 4].map(|()| Expected::default());
     let turnover = |debit: i128, credit: i128| json!([debit.to_string(), credit.to_string()]);
     for (owner, lines) in &fold.ledger.balances {
         for ((account, commodity, date, key), (debit, credit)) in lines {
@@ -167,14 +167,29 @@ async fn books(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sq
     for (tenant, last) in &fold.entry_numbers {
         numbers.add((tenant, ""), "", json!([last]));
     }
+    for ((owner, key), said) in std::mem::take(&mut fold.terms) {
+        terms.add((&owner.0, &owner.1), &key, said);
+    }
+    let before = fold.findings.len();
+    let mut rows = balances
+        .compare(
+            "ledger_balances",
+            repo::ledger_balances(connection),
+            &mut fold.findings,
+        )
+        .await?;
+    if fold.findings.len() > before {
+        stored::check(connection, fold).await?;
+    }
     let findings = &mut fold.findings;
-    Ok(balances
-        .compare("ledger_balances", repo::ledger_balances(connection), findings)
+    rows += totals
+        .compare("ledger_totals", repo::ledger_totals(connection), findings)
         .await?
-        + totals
-            .compare("ledger_totals", repo::ledger_totals(connection), findings)
-            .await?
         + numbers
             .compare("entry_numbers", repo::entry_numbers(connection), findings)
-            .await?)
+            .await?
+        + terms
+            .compare("sub_ledger_terms", repo::sub_ledger_terms(connection), findings)
+            .await?;
+    Ok(rows)
 }

@@ -35,6 +35,10 @@ pub enum Check {
     Deferred,
     /// A fact, a use or a hold is recorded once (I12).
     Once,
+    /// Lots are used while they are valid, and no other (I9).
+    Validity,
+    /// What clears at once has cleared: transfers, by 2115 and U120 (I17).
+    Clearing,
 }
 
 impl Check {
@@ -56,6 +60,8 @@ impl Check {
             Self::Holds => "holds_reserved",
             Self::Deferred => "deferred_revenue",
             Self::Once => "once",
+            Self::Validity => "lot_validity",
+            Self::Clearing => "clearing",
         }
     }
 }

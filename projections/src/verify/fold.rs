@@ -11,9 +11,9 @@ use tallybook_domain::credits::CreditsEvent;
 use tallybook_domain::purchases::PurchaseLifeEvent;
 
 use super::ledger::{Ledger, Owner, check_entry};
-use super::{Check, Finding, rows};
+use super::{Check, Finding, invariants, rows};
 use crate::batch::{Content, Record};
-use crate::models::{accounting_date, posting};
+use crate::models::{accounting_date, posting, terms};
 
 /// An account and what the fold itself does not keep.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub(super) struct Fold {
     pub(super) accounts: BTreeMap<Owner, Folded>,
     pub(super) ledger: Ledger,
     pub(super) entry_numbers: BTreeMap<String, i64>,
+    /// What events said about sub-ledger keys: whose, and the row's key.
+    pub(super) terms: Vec<((Owner, String), Value)>,
     pub(super) findings: Vec<Finding>,
     pub(super) events: u64,
     zones: HashMap<String, Tz>,
@@ -57,6 +59,7 @@ impl Fold {
             accounts: BTreeMap::new(),
             ledger: Ledger::default(),
             entry_numbers: BTreeMap::new(),
+            terms: Vec::new(),
             findings: Vec::new(),
             events: 0,
             zones,
@@ -74,7 +77,16 @@ impl Fold {
         if let Content::Account(event) = &record.content {
             self.fold(record, event);
         }
+        self.describe(record);
         self.post(record)
+    }
+
+    fn describe(&mut self, record: &Record) {
+        let Some(owner) = owner(record) else { return };
+        for said in terms(record) {
+            let key = format!("{} {} {}", said.account.code(), record.position(), said.key);
+            self.terms.push(((owner.clone(), key), rows::terms(&said)));
+        }
     }
 
     /// I4: streams count without gaps.
@@ -94,6 +106,7 @@ impl Fold {
         let Some(owner) = owner(record) else { return };
         let folded = self.accounts.entry(owner).or_default();
         let twice = told_twice(folded, event);
+        let invalid = invariants::used_out_of_validity(&folded.state, event);
         if folded.version == 0 {
             folded.opened_at = event.effective_at;
             folded.opened_position = record.position();
@@ -104,6 +117,9 @@ impl Fold {
         folded.pending = record.recorded.command_events.unwrap_or(folded.pending) - 1;
         if let Some(name) = twice {
             self.found(Check::Once, record, format!("{name} is recorded a second time"));
+        }
+        if let Some(detail) = invalid {
+            self.found(Check::Validity, record, detail);
         }
     }
 

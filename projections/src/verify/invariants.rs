@@ -1,8 +1,9 @@
-//! What must hold of an account whatever happened: I5, I6, I7, I8, I11 and I19.
+//! What must hold of an account whatever happened: I5, I6, I7, I8, I9, I11 and I19.
 
 use std::collections::BTreeMap;
 
-use tallybook_domain::credits::Lot;
+use tallybook_domain::account::{Account, AccountEvent, AccountFact};
+use tallybook_domain::credits::{CreditsEvent, Lot};
 use tallybook_domain::postings::LedgerAccount as L;
 
 use super::fold::Folded;
@@ -47,22 +48,59 @@ pub(super) fn balances(ledger: &Ledger, owner: &Owner) -> Balances {
 
 /// Check an account at the end of the fold.
 pub(super) fn check(owner: &Owner, folded: &Folded, ledger: &Ledger, findings: &mut Vec<Finding>) {
-    let mut found = |check, what: &str, detail: String| {
+    check_balances(owner, folded, ledger, findings);
+    let mut found = of_owner(owner, findings);
+    for lot in folded.state.credits().lots() {
+        check_lot(lot, &mut found);
+    }
+    check_holds(folded, &mut found);
+    check_earned(folded, &mut found);
+}
+
+/// What the books say of an account against its state: of the fold's own postings, or of stored balances.
+pub(super) fn check_balances(owner: &Owner, folded: &Folded, ledger: &Ledger, findings: &mut Vec<Finding>) {
+    let mut found = of_owner(owner, findings);
+    check_units(folded, &balances(ledger, owner), &mut found);
+    check_costs(owner, folded, ledger, &mut found);
+    check_deferred(owner, folded, ledger, &mut found);
+}
+
+fn of_owner(owner: &Owner, findings: &mut Vec<Finding>) -> impl FnMut(Check, &str, String) {
+    move |check, what, detail| {
         findings.push(Finding {
             check,
             position: None,
             subject: format!("{}/{} {what}", owner.0, owner.1).trim_end().to_owned(),
             detail,
         });
-    };
-    let credits = folded.state.credits();
-    for lot in credits.lots() {
-        check_lot(lot, &mut found);
     }
-    check_units(folded, &balances(ledger, owner), &mut found);
-    check_costs(owner, folded, ledger, &mut found);
-    check_holds(folded, &mut found);
-    check_deferred(owner, folded, ledger, &mut found);
+}
+
+/// I9: what a use drew of a lot that could not be spent when it was judged. What was held before may outlive its lot.
+pub(super) fn used_out_of_validity(state: &Account, event: &AccountEvent) -> Option<String> {
+    let AccountFact::Credits(credits) = &event.fact else {
+        return None;
+    };
+    let slices = match credits {
+        CreditsEvent::CreditsConsumed(used) => &used.slices,
+        CreditsEvent::HoldCaptured(captured) => &captured.beyond,
+        _ => return None,
+    };
+    let spent = slices
+        .iter()
+        .map(|slice| (&slice.grant, state.credits().lot(&slice.grant)));
+    let (grant, lot) = spent
+        .into_iter()
+        .find(|(_, lot)| lot.is_none_or(|lot| !lot.is_valid_at(event.at)))?;
+    Some(match lot {
+        Some(lot) => format!(
+            "{grant} is used at {}, and valid from {} until {:?}",
+            event.at,
+            lot.effective_at,
+            lot.ends_at()
+        ),
+        None => format!("{grant} is used, and was never granted"),
+    })
 }
 
 fn check_lot(lot: &Lot, found: &mut impl FnMut(Check, &str, String)) {
@@ -157,20 +195,9 @@ fn check_costs(owner: &Owner, folded: &Folded, ledger: &Ledger, found: &mut impl
     }
 }
 
-/// I19: what is deferred for an invoice line is what was billed less what is earned of it, and all that is earned by the last
-/// command is recorded. Money of plans that no line billed is under the account's own key.
-fn check_deferred(
-    owner: &Owner,
-    folded: &Folded,
-    ledger: &Ledger,
-    found: &mut impl FnMut(Check, &str, String),
-) {
-    let mut billed: BTreeMap<(String, String), i128> = BTreeMap::new();
+/// I19: all that is earned of an invoice line by the last command is recorded.
+fn check_earned(folded: &Folded, found: &mut impl FnMut(Check, &str, String)) {
     for line in folded.state.deferred_lines() {
-        if let Some(currency) = line.currency {
-            let key = (currency.code().to_owned(), line.line.clone());
-            *billed.entry(key).or_default() += line.deferred;
-        }
         let last_at = folded.state.last_at();
         let name = format!("{} {}", line.invoice, line.line);
         if line.due_at.is_some_and(|due_at| Some(due_at) <= last_at) {
@@ -188,17 +215,30 @@ fn check_deferred(
             );
         }
     }
+}
+
+/// I19: what is deferred for an invoice line is what was billed less what is earned of it, and nothing is deferred else.
+fn check_deferred(
+    owner: &Owner,
+    folded: &Folded,
+    ledger: &Ledger,
+    found: &mut impl FnMut(Check, &str, String),
+) {
+    // Deferred, and booked.
+    let mut lines: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
+    for line in folded.state.deferred_lines() {
+        if let Some(currency) = line.currency {
+            let key = (currency.code().to_owned(), line.line);
+            lines.entry(key).or_default().0 += line.deferred;
+        }
+    }
     for ((_, commodity, key), net) in ledger.nets(owner, &[L::DeferredSubscription]) {
-        let deferred = billed.get(&(commodity.clone(), key.clone())).copied();
-        if key != owner.1 && -net != deferred.unwrap_or_default() {
-            found(
-                Check::Deferred,
-                &key,
-                format!(
-                    "2120 has {} {commodity}, of its line {deferred:?} are deferred",
-                    -net
-                ),
-            );
+        lines.entry((commodity, key)).or_default().1 -= net;
+    }
+    for ((commodity, key), (deferred, booked)) in lines {
+        if booked != deferred {
+            let detail = format!("2120 has {booked} {commodity}, of its line {deferred} are deferred");
+            found(Check::Deferred, &key, detail);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! The fold shares with the projections only the domain: quantities come from `Account`, payments from the facts that
 //! stand, balances from the postings. Memory grows with the state of all accounts, not with the log.
 
+mod clearing;
 mod compare;
 mod finding;
 mod fold;
@@ -15,6 +16,7 @@ mod invariants;
 mod ledger;
 mod lockstep;
 mod rows;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -162,6 +164,7 @@ async fn compare_all(
     }
     rows += entries.end(&mut fold.findings).await?;
     rows += index.end(&mut fold.findings).await?;
+    clearing::check(journal, last, &fold.ledger, &mut fold.findings).await?;
     Ok(Verified {
         log,
         events: fold.events,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tallybook_domain::account::{Fact, Group};
 use tallybook_domain::credits::{EndedHold, Hold, Lot};
 use tallybook_domain::identity::UnitCode;
-use tallybook_domain::postings::Entry;
+use tallybook_domain::postings::{Entry, SubLedgerTerms};
 use tallybook_domain::purchases::PurchasesEvent;
 use tallybook_domain::quantity::Units;
 use tallybook_domain::subscriptions::SubscriptionState;
@@ -72,7 +72,17 @@ pub(super) fn entry(
         micros(entry.effective_at),
         date,
         micros(recorded.recorded_at),
+        storable::text(&record.actor().unwrap_or_default()),
         lines,
+    ])
+}
+
+pub(super) fn terms(said: &SubLedgerTerms) -> Value {
+    json!([
+        text(said.product.as_deref()),
+        said.source,
+        said.span.map(|(start, _)| micros(start)),
+        said.span.and_then(|(_, end)| end).map(micros),
     ])
 }
 

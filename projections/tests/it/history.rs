@@ -8,11 +8,13 @@ use rand_chacha::ChaCha8Rng;
 use tallybook_domain::account::{
     Account, AccountCommand, AccountEvent, AccountFact, AdjustCredits, BeyondHold, CaptureHold, DatedFact,
     DebitCredits, Fact, GrantCredits, GroupFacts, HoldCredits, LotTerms, OpenAccount, ReleaseHold,
-    ReverseConsumption, Settlement, VoidGrant,
+    ReverseConsumption, Settlement, TransferOut, VoidGrant,
 };
 use tallybook_domain::calendar::Period;
 use tallybook_domain::credits::{Consumption, CreditsEvent, CreditsGranted, GrantSource, OnExpiry};
-use tallybook_domain::identity::{AccountId, GrantId, GroupId, PaymentId, StreamId, TenantId, UnitCode};
+use tallybook_domain::identity::{
+    AccountId, GrantId, GroupId, PaymentId, StreamId, TenantId, TransferId, UnitCode,
+};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::purchases::{
     CashReceived, Channel, DisputeClosed, DisputeFunds, DisputeOpened, DisputeOutcome, PurchasePaid,
@@ -24,7 +26,7 @@ use tallybook_domain::subscriptions::{
     SubscriptionStatus,
 };
 use tallybook_domain::trials::{TrialState, TrialStatus};
-use tallybook_journal::{CommandKey, Envelope, ExecuteError, Journal};
+use tallybook_journal::{CommandKey, Envelope, ExecuteError, Journal, Unit};
 
 /// The first instant of every history: shortly before midnight, so that time zones matter.
 fn epoch() -> DateTime<Utc> {
@@ -75,13 +77,7 @@ impl History {
         let mut position = 0;
         for _ in 0..commands {
             let (stream, command) = self.next();
-            let envelope = Envelope {
-                key: CommandKey::new(format!("{}-{}", self.name, self.step)),
-                hash: [0; 32],
-                expected_version: None,
-                at: self.at,
-                metadata: [("actor".to_owned(), "history".to_owned())].into(),
-            };
+            let envelope = self.envelope();
             match journal.execute::<Account>(&stream, command, envelope).await {
                 Ok(executed) => {
                     position = position.max(executed.position);
@@ -92,6 +88,68 @@ impl History {
             }
         }
         position
+    }
+
+    /// Half of a new account's credits, which cost something, go to another new account of `acme`.
+    pub(crate) async fn transfer(&mut self, journal: &Journal) {
+        let tenant = TenantId::from("acme");
+        let [from, to] = ["giver", "taker"].map(AccountId::from);
+        let [giver, taker] = [&from, &to].map(|account| StreamId::account(&tenant, account));
+        for (stream, account) in [(&giver, &from), (&taker, &to)] {
+            let open = OpenAccount {
+                account: account.clone(),
+                external_id: None,
+                stripe_customer: None,
+                time_zone: chrono_tz::Tz::UTC,
+                test_clock: None,
+            };
+            self.execute(journal, stream, AccountCommand::Open(open)).await;
+        }
+        let bought = GrantCredits {
+            grant: GrantId::from("grant_given"),
+            unit: UnitCode::default(),
+            units: Units::from_micros(9_000_000),
+            source: GrantSource::Paid,
+            cost: Some(Money::new(1_000, Currency::EUR)),
+            priority: 0,
+            effective_at: None,
+            expires_at: None,
+            reference: None,
+            scope: BTreeSet::new(),
+        };
+        self.execute(journal, &giver, AccountCommand::Grant(bought)).await;
+        let mut out = TransferOut {
+            transfer: TransferId::from("transfer_1"),
+            to,
+            unit: UnitCode::default(),
+            units: Units::from_micros(4_000_000),
+            reference: None,
+            promised: Vec::new(),
+        };
+        let state = journal.load::<Account>(&giver).await.expect("readable").state;
+        let taken = state.promise(&out, self.at).expect("it has as much");
+        out.promised.clone_from(&taken.grants);
+        let mut unit = Unit::new(self.envelope());
+        unit.add::<Account>(&giver, AccountCommand::TransferOut(out));
+        unit.add::<Account>(&taker, AccountCommand::TransferIn(taken));
+        journal.execute_unit(unit).await.expect("accepted");
+    }
+
+    async fn execute(&mut self, journal: &Journal, stream: &StreamId, command: AccountCommand) {
+        let envelope = self.envelope();
+        let executed = journal.execute::<Account>(stream, command, envelope).await;
+        executed.expect("accepted");
+    }
+
+    fn envelope(&mut self) -> Envelope {
+        self.step += 1;
+        Envelope {
+            key: CommandKey::new(format!("{}-{}", self.name, self.step)),
+            hash: [0; 32],
+            expected_version: None,
+            at: self.at,
+            metadata: [("actor".to_owned(), "history".to_owned())].into(),
+        }
     }
 
     /// What may be corrected later.
@@ -142,7 +200,6 @@ impl History {
     }
 
     fn next(&mut self) -> (StreamId, AccountCommand) {
-        self.step += 1;
         self.at += Duration::minutes(self.rng.random_range(0..600));
         let tenant = TenantId::from(if self.rng.random_bool(0.7) {
             "acme"

@@ -5,5 +5,6 @@ mod history;
 mod poison;
 mod reads;
 mod rebuild;
+mod reports;
 mod tables;
 mod verify;

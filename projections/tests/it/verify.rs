@@ -224,6 +224,10 @@ async fn an_altered_row_of_any_read_model_is_found() {
             "update books_v1.journal_entries set lines = jsonb_set(lines, '{0,amount}', '1') where entry_no = 5",
         ),
         (
+            "sub_ledger_terms",
+            "update books_v1.sub_ledger_terms set ends_at = starts_at",
+        ),
+        (
             "timers",
             "update timers_v1.timers set due_at = due_at + interval '1 second'",
         ),
@@ -233,16 +237,7 @@ async fn an_altered_row_of_any_read_model_is_found() {
         ),
     ];
     for (table, change) in changes {
-        sqlx::query("begin")
-            .execute(&mut connection)
-            .await
-            .expect("reachable");
-        let altered = sqlx::query(change).execute(&mut connection).await.expect(change);
-        assert!(altered.rows_affected() > 0, "{change}");
-        sqlx::query("commit")
-            .execute(&mut connection)
-            .await
-            .expect("committed");
+        alter(&mut connection, change).await;
         let verified = check(&journal).await;
         assert!(
             verified
@@ -254,4 +249,116 @@ async fn an_altered_row_of_any_read_model_is_found() {
         );
         assert!(verified.log.fault.is_none());
     }
+}
+
+/// Change a read model.
+async fn alter(connection: &mut PgConnection, change: &str) {
+    let altered = sqlx::query(change).execute(connection).await.expect(change);
+    assert!(altered.rows_affected() > 0, "{change}");
+}
+
+/// An amount that was recognised is altered: in the journal, it is named by its event; in the balances, by its line. And
+/// what else balances make wrong is named by lot and kind of credit.
+#[tokio::test]
+async fn a_wrong_amount_in_the_books_is_told_by_what_it_makes_wrong() {
+    let (journal, mut connection) = sealed(46).await;
+    let recognised = event(&mut connection, "RevenueRecognized").await;
+    let change = format!(
+        "update books_v1.journal_entries
+         set lines = jsonb_set(lines, '{{0,amount}}', to_jsonb((lines #>> '{{0,amount}}')::bigint + 1))
+         where position = {recognised}"
+    );
+    alter(&mut connection, &change).await;
+    let found = check(&journal).await;
+    assert_eq!(
+        found.first_wrong_position(),
+        Some(recognised),
+        "{:?}",
+        found.findings
+    );
+    let entry = &found.findings[0];
+    assert_eq!(entry.check, Check::Entries);
+    assert!(
+        entry.detail.contains("earned:"),
+        "the fact is named: {}",
+        entry.detail
+    );
+
+    for (account, broken) in [
+        ("2120", Check::Deferred),
+        ("2110", Check::LotCost),
+        ("U910", Check::UnitsOfAccount),
+    ] {
+        let change = "update books_v1.ledger_balances set debit = debit + 1, credit = credit + 2
+                      where ctid = (select min(ctid) from books_v1.ledger_balances
+                                    where ledger_account = $1 and sub_key <> '')
+                      returning account_id, sub_key";
+        let (owner, key): (String, String) = sqlx::query_as(change)
+            .bind(account)
+            .fetch_one(&mut connection)
+            .await
+            .expect("it moved");
+        let found = check(&journal).await.findings;
+        // Units are told by kind of credit, money by lot or line.
+        let subject = if account == "U910" { owner } else { key };
+        let names = |check: Check, subject: &str| {
+            let mut of = found.iter().filter(|finding| finding.check == check);
+            of.any(|finding| finding.subject.contains(subject))
+        };
+        assert!(names(broken, &subject), "{account} {subject}: {found:?}");
+        assert!(
+            names(Check::LedgerBalances, ""),
+            "{account} does not foot: {found:?}"
+        );
+    }
+}
+
+/// A use of a lot that was over, and a transfer of which one half is gone: who changes the log has to change every law.
+#[tokio::test]
+async fn a_use_out_of_validity_and_half_a_transfer_are_named() {
+    let (database, journal) = journal_with_tenants().await;
+    let engine = Engine::start(&journal, batches_of(1_000));
+    let mut history = History::new("tampered", 47);
+    history.run(&journal, 120).await;
+    history.transfer(&journal).await;
+    engine.catch_up(PATIENCE).await.expect("it catches up");
+    engine.stop().await;
+    assert_eq!(check(&journal).await.findings, []);
+    let mut connection = testing::connect(&database).await;
+    let arrived = "select position from events where event_type = 'CreditsTransferredIn'";
+    let arrived = number(&mut connection, arrived).await;
+    tamper(
+        &mut connection,
+        &format!("delete from events where position = {arrived}"),
+    )
+    .await;
+    let found = check(&journal).await.findings;
+    let open: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding.check == Check::Clearing)
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    assert_eq!(
+        open,
+        ["acme 2115 transfer_1", "acme U120 transfer_1"],
+        "{found:?}"
+    );
+
+    let used = event(&mut connection, "CreditsConsumed").await;
+    let lot = format!("(select payload #>> '{{slices,0,grant}}' from events where position = {used})");
+    tamper(
+        &mut connection,
+        &format!(
+            "update events set payload = jsonb_set(payload::jsonb, '{{expires_at}}', '\"2026-03-01T22:31:00Z\"')::json
+             where event_type = 'CreditsGranted' and payload ->> 'grant' = {lot}"
+        ),
+    )
+    .await;
+    let found = check(&journal).await.findings;
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.check == Check::Validity && finding.position == Some(used)),
+        "{found:?}"
+    );
 }

@@ -127,6 +127,9 @@ impl From<ReportError> for Problem {
         match error {
             ReportError::AccountRequired => required("account"),
             ReportError::LedgerAccountRequired => required("ledger_account"),
+            ReportError::NotRecorded { through, .. } => {
+                required("recorded_through").with("recorded_through", through)
+            }
             ReportError::Read(error) => error.into(),
         }
     }

@@ -5,3 +5,4 @@ pub(crate) mod books;
 pub(crate) mod credits;
 pub(crate) mod events;
 pub(crate) mod exports;
+pub(crate) mod moment;

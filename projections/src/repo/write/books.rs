@@ -40,13 +40,15 @@ pub(crate) async fn draw_entry_numbers(
 pub(crate) async fn append_entries(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into journal_entries (tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key,
-                                        event_type, is_reversal, effective_at, accounting_date, recorded_at, lines)
+                                        event_type, is_reversal, effective_at, accounting_date, recorded_at, posted_by,
+                                        lines)
            select tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key, event_type,
-                  is_reversal, effective_at, accounting_date, recorded_at, lines
+                  is_reversal, effective_at, accounting_date, recorded_at, posted_by, lines
            from json_to_recordset($1::text::json)
                 as row (tenant text, account_id text, aggregate_type text, sequence bigint, position bigint,
                         entry_no bigint, natural_key text, event_type text, is_reversal boolean,
-                        effective_at timestamptz, accounting_date date, recorded_at timestamptz, lines jsonb)"#,
+                        effective_at timestamptz, accounting_date date, recorded_at timestamptz, posted_by text,
+                        lines jsonb)"#,
         rows
     )
     .execute(connection)
@@ -108,6 +110,22 @@ pub(crate) async fn add_to_totals(connection: &mut PgConnection, added: &Turnove
         &added.dates,
         &added.debits,
         &added.credits
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Append what events say about sub-ledger keys.
+pub(crate) async fn append_terms(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into sub_ledger_terms (tenant, account_id, ledger_account, sub_key, position, product, source, starts_at,
+                                       ends_at)
+         select tenant, account_id, ledger_account, sub_key, position, product, source, starts_at, ends_at
+         from json_to_recordset($1::text::json)
+              as row (tenant text, account_id text, ledger_account text, sub_key text, position bigint, product text,
+                      source text, starts_at timestamptz, ends_at timestamptz)",
+        rows
     )
     .execute(connection)
     .await
