@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::binary::{self, Finished};
@@ -223,7 +224,14 @@ pub async fn trial_balance(database: &TestDatabase, tenant: &str, options: &[&st
     let mut arguments = vec!["report", "trial-balance", "--tenant", tenant, "--format", "json"];
     arguments.extend(["--database-url", &url]);
     arguments.extend(options);
-    let report = binary::run(arguments).await.succeeded().json();
+    balances_of(&binary::run(arguments).await.succeeded().json())
+}
+
+/// What a trial balance says, as JSON: closing debits less credits.
+///
+/// # Panics
+/// When it is none.
+pub fn balances_of(report: &Value) -> Balances {
     let rows = report["rows"].as_array().expect("rows").iter().map(|row| {
         let text = |column: &str| row[column].as_str().expect("text");
         let code = text("account_code");

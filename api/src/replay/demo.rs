@@ -1,5 +1,6 @@
 //! `tallybook demo`: the bundled stream, twice, and a tour of what it became.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use clap::Args;
 use tallybook_domain::Timestamp;
 use tallybook_stripe::replay::{Expectation, Perturbation, Probability};
 
+use super::books;
 use super::private::PrivateCluster;
 use super::run::{CatalogFile, Ran, Setting, run};
 use super::source::{Source, Streams};
@@ -17,7 +19,11 @@ use crate::cli::{CliError, Outcome};
 /// See it work: a recorded Stripe stream becomes balanced books, in a database that is gone afterwards.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tallybook demo")]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Write the books of both runs to this folder: for hledger, for beancount, and the trial balance.
+    #[arg(long, value_name = "DIR")]
+    books: Option<PathBuf>,
+}
 
 /// 809 events of 57 customers, in order.
 const WORLD: &[u8] = include_bytes!("../../../tests/data/world-7.ndjson");
@@ -25,7 +31,7 @@ const WORLD: &[u8] = include_bytes!("../../../tests/data/world-7.ndjson");
 const EXPECTED: &str = include_str!("../../../tests/data/world-7.expected.json");
 
 /// Run `tallybook demo`.
-pub async fn demo(_args: DemoArgs) -> Outcome {
+pub async fn demo(args: DemoArgs) -> Outcome {
     let started = Instant::now();
     line("Tallybook demo: two years of a SaaS company's Stripe events, settled into books.")?;
     line("Starting a private PostgreSQL in a temporary directory ..")?;
@@ -41,7 +47,9 @@ pub async fn demo(_args: DemoArgs) -> Outcome {
         catalog: &catalog,
     };
     let mut cluster = PrivateCluster::start().await?;
-    let in_order = run_with(&mut cluster, &setting, &Perturbation::default()).await?;
+    let books_to = |run| args.books.as_deref().map(|folder| (folder, run));
+    let plain = Perturbation::default();
+    let in_order = run_with(&mut cluster, &setting, &plain, books_to("in-order")).await?;
     what_came_in(&in_order)?;
     what_it_became(&in_order)?;
     let disturbance = Perturbation {
@@ -51,7 +59,7 @@ pub async fn demo(_args: DemoArgs) -> Outcome {
         twins: Probability::from_millionths(50_000),
         drop: Vec::new(),
     };
-    let disturbed = run_with(&mut cluster, &setting, &disturbance).await?;
+    let disturbed = run_with(&mut cluster, &setting, &disturbance, books_to("disturbed")).await?;
     cluster.stop().await;
     let holds = compare(&in_order, &disturbed)?;
     line(format!(
@@ -69,9 +77,15 @@ async fn run_with(
     cluster: &mut PrivateCluster,
     setting: &Setting<'_>,
     perturbation: &Perturbation,
+    books_to: Option<(&Path, &str)>,
 ) -> Result<Ran, CliError> {
     let plan = perturbation.plan(setting.streams.events.iter().map(|event| event.event_id.as_str()));
-    run(cluster.database().await?, setting, &plan).await
+    let database = cluster.database().await?;
+    let ran = run(database.clone(), setting, &plan).await?;
+    if let Some((folder, name)) = books_to {
+        books::write(database, folder, name).await?;
+    }
+    Ok(ran)
 }
 
 fn what_came_in(ran: &Ran) -> Result<(), CliError> {

@@ -1,6 +1,7 @@
 //! The commands `replay` and `demo`: recorded deliveries through the real inbox, settlement and journal, in a database made
 //! for the purpose, and the canonical state they end in.
 
+mod books;
 mod command;
 mod demo;
 mod http;

@@ -74,7 +74,8 @@ pub(super) struct CatalogFile {
     pub(super) features: Vec<Feature>,
 }
 
-const TENANT: &str = "replay";
+/// Whose books they are.
+pub(super) const TENANT: &str = "replay";
 
 /// Run a plan.
 pub(super) async fn run(

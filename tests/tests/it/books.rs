@@ -1,7 +1,9 @@
 //! The books, checked by two programs that share nothing with us: what `tallybook export` writes is accepted by hledger
 //! and beancount at their strictest, their balances are the trial balance's, and no damage to a posting escapes them.
 
+mod demo;
 mod histories;
+mod reports;
 mod world;
 
 use std::path::Path;

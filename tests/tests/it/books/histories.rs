@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use super::is_confirmed;
 
 /// A tenant a file, each with its time zone: a day of the books is the tenant's.
-const FILES: [(&str, &str); 10] = [
+pub(super) const FILES: [(&str, &str); 10] = [
     ("books-0", "UTC"),
     ("books-1", "Europe/Berlin"),
     ("books-2", "America/New_York"),
@@ -100,7 +100,7 @@ fn seed() -> u64 {
 }
 
 /// A database with all the histories.
-async fn histories() -> &'static (TestDatabase, u64) {
+pub(super) async fn histories() -> &'static (TestDatabase, u64) {
     static HISTORIES_OF_ALL: OnceCell<(TestDatabase, u64)> = OnceCell::const_new();
     HISTORIES_OF_ALL
         .get_or_init(|| async {
