@@ -21,6 +21,7 @@ mod policies;
 mod positions;
 mod purchases;
 mod questions;
+mod recurring;
 mod server;
 mod subscriptions;
 mod test_clocks;

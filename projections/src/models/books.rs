@@ -14,7 +14,7 @@ use tallybook_domain::identity::NaturalKey;
 use tallybook_domain::postings::{Entry, LedgerAccount, Line, entry, treasury_entry};
 use tallybook_domain::treasury::TreasuryFact;
 
-use super::sub_ledger;
+use super::{recurring, sub_ledger};
 use crate::batch::{Batch, Content, Record};
 use crate::projection::{ApplyError, Projection};
 use crate::repo::write::books::{self as repo, Turnovers};
@@ -269,6 +269,7 @@ impl Projection for Books {
             "ledger_balances",
             "ledger_totals",
             "sub_ledger_terms",
+            "recurring",
         ]
     }
 
@@ -286,7 +287,8 @@ impl Projection for Books {
             if !entries.is_empty() {
                 write(self, connection, &entries).await?;
             }
-            sub_ledger::append(connection, batch.records()).await
+            sub_ledger::append(connection, batch.records()).await?;
+            recurring::append(connection, batch.records()).await
         })
     }
 }

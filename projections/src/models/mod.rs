@@ -5,6 +5,7 @@ mod books;
 mod credits;
 mod event_index;
 mod payments;
+mod recurring;
 mod sub_ledger;
 mod timers;
 
@@ -16,6 +17,7 @@ pub(crate) use books::{accounting_date, posting};
 pub use credits::Credits;
 pub use event_index::EventIndex;
 pub use payments::Payments;
+pub(crate) use recurring::recurring;
 pub(crate) use sub_ledger::terms;
 pub use timers::Timers;
 

@@ -215,6 +215,16 @@ pub(crate) fn sub_ledger_terms(connection: &mut PgConnection) -> BoxStream<'_, s
     .fetch(connection)
 }
 
+pub(crate) fn recurring(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select tenant as "tenant!", account_id as "account!", concat_ws(' ', position, subscription_id) as "key!",
+                  jsonb_build_array((extract(epoch from effective_at) * 1000000)::bigint, items) as "facts!"
+           from recurring"#
+    )
+    .fetch(connection)
+}
+
 pub(crate) fn entry_numbers(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<Row>> {
     sqlx::query_as!(
         Row,

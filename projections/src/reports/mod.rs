@@ -13,6 +13,7 @@ mod deferred_revenue;
 mod general_journal;
 mod head;
 mod moment;
+mod mrr_movement;
 mod name;
 mod receivables_ageing;
 mod recognition_schedule;
@@ -174,6 +175,7 @@ async fn table(moment: &mut Moment<'_>, name: ReportName, query: &ReportQuery) -
             receivables_ageing::COLUMNS,
             receivables_ageing::rows(moment, query).await?,
         ),
+        ReportName::MrrMovement => (mrr_movement::COLUMNS, mrr_movement::rows(moment, query).await?),
         ReportName::Clearing => (clearing::COLUMNS, clearing::rows(moment, query).await?),
     })
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 use tallybook_domain::postings::LedgerAccount;
 
@@ -56,6 +57,23 @@ pub(super) struct Terms {
     pub(super) source: Option<String>,
     pub(super) starts_at: Option<DateTime<Utc>>,
     pub(super) ends_at: Option<DateTime<Utc>>,
+}
+
+/// What a subscription brings in a month from an instant on.
+#[derive(Debug, Clone)]
+pub(super) struct Subscribed {
+    pub(super) account_id: String,
+    pub(super) subscription_id: String,
+    pub(super) effective_at: DateTime<Utc>,
+    pub(super) items: Vec<RecurringItem>,
+}
+
+/// What a plan brings in a month.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RecurringItem {
+    pub(super) plan: String,
+    pub(super) currency: String,
+    pub(super) amount: i64,
 }
 
 /// What keys stand for.
@@ -195,6 +213,26 @@ impl<'a> Moment<'a> {
             books::days_known(connection, tenant, &codes, account, to, self.through).await?
         };
         rows.into_iter().map(Day::read).collect()
+    }
+
+    /// What subscriptions bring in a month, change by change in the order of the log.
+    pub(super) async fn subscribed(
+        &mut self,
+        account: Option<&str>,
+    ) -> Result<Vec<Subscribed>, ReadModelError> {
+        let said = repo::recurring(&mut self.connection, self.tenant, account, self.through).await?;
+        let read = |row: repo::RecurringJson| {
+            let items = serde_json::from_value(row.items);
+            Ok(Subscribed {
+                account_id: row.account_id,
+                subscription_id: row.subscription_id,
+                effective_at: row.effective_at,
+                items: items.map_err(|error| {
+                    ReadModelError::Malformed(format!("what a subscription brings: {error}"))
+                })?,
+            })
+        };
+        said.into_iter().map(read).collect()
     }
 
     /// What sub-ledger keys of these accounts stand for.

@@ -21,6 +21,8 @@ pub enum ReportName {
     CreditAgeing,
     /// How late what customers owe is.
     ReceivablesAgeing,
+    /// How what customers bring in a month went from one month to the next.
+    MrrMovement,
     /// What has not cleared.
     Clearing,
 }
@@ -32,7 +34,7 @@ pub struct UnknownReport(pub String);
 
 impl ReportName {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TrialBalance,
         Self::GeneralJournal,
         Self::AccountStatement,
@@ -41,6 +43,7 @@ impl ReportName {
         Self::RecognitionSchedule,
         Self::CreditAgeing,
         Self::ReceivablesAgeing,
+        Self::MrrMovement,
         Self::Clearing,
     ];
 
@@ -55,6 +58,7 @@ impl ReportName {
             Self::RecognitionSchedule => "recognition-schedule",
             Self::CreditAgeing => "credit-ageing",
             Self::ReceivablesAgeing => "receivables-ageing",
+            Self::MrrMovement => "mrr-movement",
             Self::Clearing => "clearing",
         }
     }
@@ -76,6 +80,9 @@ impl ReportName {
             }
             Self::CreditAgeing => "when credits that are owed will end, and what they cost",
             Self::ReceivablesAgeing => "how late what customers owe is, invoice by invoice",
+            Self::MrrMovement => {
+                "how what customers bring in a month went from one month to the next, by the prices of plans; not revenue"
+            }
             Self::Clearing => "what has not cleared, since when",
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
 use tallybook_domain::postings::{DeferralCause, LedgerAccount, deferral_cause};
 
 use super::deferred_revenue::{months_from, product, share};
@@ -57,7 +58,7 @@ pub(super) async fn rows(
     }
     remaining.retain(|_, amount| *amount != 0);
     let recognised = recognised(moment, account, query.to).await?;
-    let ends = month_ends(as_of, moment);
+    let ends = month_ends(as_of, moment.zone);
     let none = Terms::default();
     let rows = remaining.into_iter().map(|((of, currency), left)| {
         let terms = terms.get(&of).unwrap_or(&none);
@@ -109,9 +110,9 @@ async fn recognised(
 }
 
 /// The beginning of the month that is not over at the end of a day, and the ends of so many months from there.
-fn month_ends(as_of: NaiveDate, moment: &Moment<'_>) -> Vec<DateTime<Utc>> {
+fn month_ends(as_of: NaiveDate, zone: Tz) -> Vec<DateTime<Utc>> {
     let next = as_of.succ_opt().unwrap_or(as_of);
-    let months = months_from(next.with_day(1).unwrap_or(next), moment.zone);
+    let months = months_from(next.with_day(1).unwrap_or(next), zone);
     (0..).map_while(|n| months.boundary(n)).take(MONTHS + 1).collect()
 }
 
@@ -135,4 +136,50 @@ fn by_month(left: i128, terms: &Terms, ends: &[DateTime<Utc>]) -> Vec<i128> {
     }
     parts[MONTHS] = left - before;
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    /// A service from and to these days, at midnight in Berlin.
+    fn service(start: &str, end: &str) -> Terms {
+        let midnight = |text| months_from(day(text), Tz::Europe__Berlin).boundary(0);
+        Terms {
+            starts_at: midnight(start),
+            ends_at: midnight(end),
+            ..Terms::default()
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_spread_over_the_months_that_are_left_and_sums_to_it() {
+        let ends = month_ends(day("2026-01-31"), Tz::Europe__Berlin);
+        // 28 days of February, 31 of March (one hour short), 14 of April.
+        let parts = by_month(10_000, &service("2026-01-15", "2026-04-15"), &ends);
+        assert_eq!(parts[..4], [3_838, 4_243, 1_919, 0]);
+        assert_eq!(parts.iter().sum::<i128>(), 10_000);
+        // In the middle of a month nothing of that month is recognised yet: all of it is to come.
+        let ends = month_ends(day("2026-02-10"), Tz::Europe__Berlin);
+        assert_eq!(
+            by_month(10_000, &service("2026-01-15", "2026-04-15"), &ends),
+            parts
+        );
+    }
+
+    #[test]
+    fn what_is_later_than_a_year_is_later_and_what_is_over_is_due() {
+        let ends = month_ends(day("2025-12-31"), Tz::Europe__Berlin);
+        let parts = by_month(20_000, &service("2026-01-01", "2028-01-01"), &ends);
+        assert_eq!(parts[..MONTHS].iter().sum::<i128>(), 10_000);
+        assert_eq!(parts[MONTHS], 10_000);
+        let over = by_month(7, &service("2025-01-01", "2025-02-01"), &ends);
+        assert_eq!((over[0], over.iter().sum::<i128>()), (7, 7));
+        let unknown = by_month(-7, &Terms::default(), &ends);
+        assert_eq!((unknown[0], unknown.iter().sum::<i128>()), (-7, -7));
+    }
 }

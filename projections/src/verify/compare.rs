@@ -152,7 +152,8 @@ async fn timers(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, s
 
 async fn books(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sqlx::Error> {
     fold.ledger.check(&mut fold.findings);
-    let [mut balances, mut totals, mut numbers, mut terms] = [(); 4].map(|()| Expected::default());
+    let [mut balances, mut totals, mut numbers, mut terms, mut recurring] =
+        [(); 5].map(|()| Expected::default());
     let turnover = |debit: i128, credit: i128| json!([debit.to_string(), credit.to_string()]);
     for (owner, lines) in &fold.ledger.balances {
         for ((account, commodity, date, key), (debit, credit)) in lines {
@@ -169,6 +170,9 @@ async fn books(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sq
     }
     for ((owner, key), said) in std::mem::take(&mut fold.terms) {
         terms.add((&owner.0, &owner.1), &key, said);
+    }
+    for ((owner, key), said) in std::mem::take(&mut fold.recurring) {
+        recurring.add((&owner.0, &owner.1), &key, said);
     }
     let before = fold.findings.len();
     let mut rows = balances
@@ -190,6 +194,9 @@ async fn books(connection: &mut PgConnection, fold: &mut Fold) -> Result<u64, sq
             .await?
         + terms
             .compare("sub_ledger_terms", repo::sub_ledger_terms(connection), findings)
+            .await?
+        + recurring
+            .compare("recurring", repo::recurring(connection), findings)
             .await?;
     Ok(rows)
 }

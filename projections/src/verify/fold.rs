@@ -13,7 +13,7 @@ use tallybook_domain::purchases::PurchaseLifeEvent;
 use super::ledger::{Ledger, Owner, check_entry};
 use super::{Check, Finding, invariants, rows};
 use crate::batch::{Content, Record};
-use crate::models::{accounting_date, posting, terms};
+use crate::models::{accounting_date, posting, recurring, terms};
 
 /// An account and what the fold itself does not keep.
 #[derive(Default)]
@@ -42,6 +42,8 @@ pub(super) struct Fold {
     pub(super) entry_numbers: BTreeMap<String, i64>,
     /// What events said about sub-ledger keys: whose, and the row's key.
     pub(super) terms: Vec<((Owner, String), Value)>,
+    /// What they said subscriptions bring in a month, likewise.
+    pub(super) recurring: Vec<((Owner, String), Value)>,
     pub(super) findings: Vec<Finding>,
     pub(super) events: u64,
     zones: HashMap<String, Tz>,
@@ -60,6 +62,7 @@ impl Fold {
             ledger: Ledger::default(),
             entry_numbers: BTreeMap::new(),
             terms: Vec::new(),
+            recurring: Vec::new(),
             findings: Vec::new(),
             events: 0,
             zones,
@@ -83,6 +86,11 @@ impl Fold {
 
     fn describe(&mut self, record: &Record) {
         let Some(owner) = owner(record) else { return };
+        if let Some((subscription, effective_at, items)) = recurring(record) {
+            let key = format!("{} {subscription}", record.position());
+            self.recurring
+                .push(((owner.clone(), key), rows::recurring(effective_at, items)));
+        }
         for said in terms(record) {
             let key = format!("{} {} {}", said.account.code(), record.position(), said.key);
             self.terms.push(((owner.clone(), key), rows::terms(&said)));

@@ -86,6 +86,10 @@ pub(super) fn terms(said: &SubLedgerTerms) -> Value {
     ])
 }
 
+pub(super) fn recurring(effective_at: DateTime<Utc>, items: Value) -> Value {
+    json!([micros(effective_at), items])
+}
+
 pub(super) fn account(folded: &Folded) -> Value {
     let customers: Vec<String> = folded.state.customers().map(storable::text).collect();
     json!([

@@ -100,3 +100,33 @@ pub(crate) async fn terms(
     .fetch_all(connection)
     .await
 }
+
+/// What a subscription brings in a month from an event on.
+pub(crate) struct RecurringJson {
+    pub(crate) account_id: String,
+    pub(crate) subscription_id: String,
+    pub(crate) effective_at: DateTime<Utc>,
+    pub(crate) items: serde_json::Value,
+}
+
+/// What was said by then, in the order of the log.
+pub(crate) async fn recurring(
+    connection: &mut PgConnection,
+    tenant: &str,
+    account: Option<&str>,
+    through: i64,
+) -> sqlx::Result<Vec<RecurringJson>> {
+    sqlx::query_as!(
+        RecurringJson,
+        r#"select account_id as "account_id!", subscription_id as "subscription_id!",
+                  effective_at as "effective_at!", items as "items!"
+           from recurring
+           where tenant = $1 and ($2::text is null or account_id = $2) and position <= $3
+           order by position"#,
+        tenant,
+        account,
+        through
+    )
+    .fetch_all(connection)
+    .await
+}

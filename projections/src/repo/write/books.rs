@@ -131,3 +131,18 @@ pub(crate) async fn append_terms(connection: &mut PgConnection, rows: &str) -> s
     .await
     .map(drop)
 }
+
+/// Append what subscriptions bring in a month.
+pub(crate) async fn append_recurring(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into recurring (tenant, account_id, subscription_id, position, effective_at, items)
+         select tenant, account_id, subscription_id, position, effective_at, items
+         from json_to_recordset($1::text::json)
+              as row (tenant text, account_id text, subscription_id text, position bigint, effective_at timestamptz,
+                      items jsonb)",
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
