@@ -176,13 +176,19 @@ async fn tax_as_given_is_on_the_lines_the_invoice_and_the_books_and_is_credited_
         .await
         .accepted(201);
     assert_eq!(note["amount_credited"], total);
-    client
-        .post(
-            &format!("{path}/credit-notes"),
-            json!({"amount": {"amount": 1, "currency": "usd"}}),
-        )
+    // Unused time of the old plan paid for the rest of the new line: that can be given back as well, and no more.
+    let unused = &bill["lines"][0];
+    let of_unused_time = unused["amount"]["amount"].as_i64().unwrap() + taxes[0].as_i64().unwrap();
+    assert!(of_unused_time < 0, "{unused}");
+    let credit = async |amount: i64| {
+        let body = json!({"amount": {"amount": amount, "currency": "usd"}});
+        client.post(&format!("{path}/credit-notes"), body).await
+    };
+    credit(1 - of_unused_time)
         .await
         .refused(409, "credit_exceeds_invoice");
+    credit(-of_unused_time).await.accepted(201);
+    credit(1).await.refused(409, "credit_exceeds_invoice");
     for bad in [json!("1e2"), json!("1001"), json!(7.7)] {
         let body = json!({"tax": {"percent": bad}});
         patch(&client, &body).await.refused(422, "invalid_field");
