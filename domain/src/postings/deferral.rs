@@ -52,9 +52,9 @@ pub fn deferral_cause(natural_key: &str, lines: &[Line]) -> Option<DeferralCause
     let meets = |account| lines.iter().any(|line| line.account == account);
     Some(match natural_key.split(':').next()? {
         "purchase" | "inv" => Cause::Billed,
-        "inv-void" | "inv-write-off" | "cn" => Cause::Credited,
         "earned" if meets(LedgerAccount::RevenueSubscription) => Cause::Rendered,
-        "earned" => Cause::Credited,
+        // What was recognised and is taken back with the line it was of.
+        "inv-void" | "inv-write-off" | "cn" | "earned" => Cause::Credited,
         "debit" | "debt" => Cause::Used,
         "adjust" => Cause::Conceded,
         "expire" => Cause::Expired,

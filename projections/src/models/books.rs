@@ -36,7 +36,7 @@ struct Posted<'a> {
     position: i64,
     recorded_at: DateTime<Utc>,
     is_reversal: bool,
-    posted_by: String,
+    actor: String,
     entry: Entry,
 }
 
@@ -115,7 +115,7 @@ fn posted(record: &Record) -> Result<Option<Posted<'_>>, ApplyError> {
         position: record.position(),
         recorded_at: record.recorded.recorded_at,
         is_reversal,
-        posted_by: record.actor().unwrap_or_default(),
+        actor: record.actor().unwrap_or_default(),
         entry,
     }))
 }
@@ -242,7 +242,7 @@ async fn write(
             effective_at: storable::instant(posted.entry.effective_at),
             accounting_date: date,
             recorded_at: posted.recorded_at,
-            posted_by: &posted.posted_by,
+            posted_by: &posted.actor,
             lines: &posted.entry.lines,
         });
     }

@@ -89,7 +89,7 @@ impl Fold {
         if let Some((subscription, effective_at, items)) = recurring(record) {
             let key = format!("{} {subscription}", record.position());
             self.recurring
-                .push(((owner.clone(), key), rows::recurring(effective_at, items)));
+                .push(((owner.clone(), key), rows::recurring(effective_at, &items)));
         }
         for said in terms(record) {
             let key = format!("{} {} {}", said.account.code(), record.position(), said.key);

@@ -86,7 +86,7 @@ pub(super) fn terms(said: &SubLedgerTerms) -> Value {
     ])
 }
 
-pub(super) fn recurring(effective_at: DateTime<Utc>, items: Value) -> Value {
+pub(super) fn recurring(effective_at: DateTime<Utc>, items: &Value) -> Value {
     json!([micros(effective_at), items])
 }
 

@@ -127,11 +127,11 @@ impl History {
             promised: Vec::new(),
         };
         let state = journal.load::<Account>(&giver).await.expect("readable").state;
-        let taken = state.promise(&out, self.at).expect("it has as much");
-        out.promised.clone_from(&taken.grants);
+        let arriving = state.promise(&out, self.at).expect("it has as much");
+        out.promised.clone_from(&arriving.grants);
         let mut unit = Unit::new(self.envelope());
         unit.add::<Account>(&giver, AccountCommand::TransferOut(out));
-        unit.add::<Account>(&taker, AccountCommand::TransferIn(taken));
+        unit.add::<Account>(&taker, AccountCommand::TransferIn(arriving));
         journal.execute_unit(unit).await.expect("accepted");
     }
 
