@@ -2,9 +2,9 @@
 //! Tallybook, in process or over HTTP, with what callers, Stripe and the clock might do.
 //!
 //! [`history`] generates [`Step`]s: what is done, by which of two accounts, and how long after the step before. It does
-//! all there is: [`spending`] (grants with scopes and ends, uses, holds, voids, reversals, adjustments, transfers to the
-//! other account, overdraft and top-up policies, two kinds of credit), [`payments`] (packs paid through Stripe, refunded,
-//! disputed, corrected, going on at their end) and [`billing`] (purchases, trials, subscriptions and invoices of
+//! all there is: [`mod@spending`] (grants with scopes and ends, uses, holds, voids, reversals, adjustments, transfers to the
+//! other account, overdraft and top-up policies, two kinds of credit), [`mod@payments`] (packs paid through Stripe, refunded,
+//! disputed, corrected, going on at their end) and [`mod@billing`] (purchases, trials, subscriptions and invoices of
 //! Tallybook's own). A suite that wants less calls [`steps`] with one of these.
 //!
 //! A [`Play`] turns each step into a [`Turn`], the [`AccountCommand`](crate::account::AccountCommand)s to send (a step

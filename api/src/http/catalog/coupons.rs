@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -10,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, Coupon, CouponDuration, History, Off};
 
-use super::versions::{self, Dated, HistoryBody, Terms, list_of, show_of};
+use super::versions::{self, Dated, Terms};
 use crate::AppState;
-use crate::http::caller::{Authorized, Finance, Reading};
-use crate::http::page::{Page, PageRequest};
+use crate::http::caller::Finance;
 use crate::http::problem::Problem;
-use crate::http::request::{Body, Parameters, PathIds};
+use crate::http::request::{Body, PathIds};
 use crate::http::wire::{Instant, MoneyBody, PercentText, Text};
 use crate::http::write::Write;
 
@@ -145,20 +143,4 @@ pub(super) async fn publish(
         }
     })
     .await
-}
-
-pub(super) async fn list(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    Parameters(page): Parameters<PageRequest>,
-) -> Result<Json<Page<HistoryBody<CouponBody>>>, Problem> {
-    list_of::<Coupon>(&state, &caller, &page).await
-}
-
-pub(super) async fn show(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    ids: PathIds,
-) -> Result<Json<HistoryBody<CouponBody>>, Problem> {
-    show_of::<Coupon>(&state, &caller, ids.id(Coupon::NAME)?).await
 }

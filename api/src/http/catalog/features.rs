@@ -1,6 +1,5 @@
 //! Features: what is used.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -8,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, CatalogFact, Feature, History};
 
-use super::versions::{self, Dated, HistoryBody, Terms, list_of, show_of};
+use super::versions::{self, Dated, Terms};
 use crate::AppState;
-use crate::http::caller::{Authorized, Finance, Reading};
-use crate::http::page::{Page, PageRequest};
+use crate::http::caller::Finance;
 use crate::http::problem::Problem;
-use crate::http::request::{Body, Parameters, PathIds};
+use crate::http::request::{Body, PathIds};
 use crate::http::wire::{Instant, Quantity, Text, Unit, credits};
 use crate::http::write::Write;
 
@@ -89,20 +87,4 @@ pub(super) async fn publish(
         }
     })
     .await
-}
-
-pub(super) async fn list(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    Parameters(page): Parameters<PageRequest>,
-) -> Result<Json<Page<HistoryBody<FeatureBody>>>, Problem> {
-    list_of::<Feature>(&state, &caller, &page).await
-}
-
-pub(super) async fn show(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    ids: PathIds,
-) -> Result<Json<HistoryBody<FeatureBody>>, Problem> {
-    show_of::<Feature>(&state, &caller, ids.id(Feature::NAME)?).await
 }

@@ -11,6 +11,7 @@ use coupons::CouponBody;
 use features::FeatureBody;
 use packs::PackBody;
 use plans::PlanBody;
+use tallybook_domain::catalog::{Coupon, Feature, Pack, Plan};
 use versions::{HistoryBody, VersionBody};
 
 use super::openapi::{Routes, answers};
@@ -20,12 +21,12 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get(
             "/catalog/plans",
-            plans::list,
+            versions::list::<Plan>,
             answers::<Page<HistoryBody<PlanBody>>>("Plans"),
         )
         .get(
             "/catalog/plans/{plan}",
-            plans::show,
+            versions::show::<Plan>,
             answers::<HistoryBody<PlanBody>>("A plan and its versions"),
         )
         .put(
@@ -35,12 +36,12 @@ pub(super) fn routes() -> Routes {
         )
         .get(
             "/catalog/packs",
-            packs::list,
+            versions::list::<Pack>,
             answers::<Page<HistoryBody<PackBody>>>("Packs and priced units"),
         )
         .get(
             "/catalog/packs/{pack}",
-            packs::show,
+            versions::show::<Pack>,
             answers::<HistoryBody<PackBody>>("A pack and its versions"),
         )
         .put(
@@ -50,12 +51,12 @@ pub(super) fn routes() -> Routes {
         )
         .get(
             "/catalog/features",
-            features::list,
+            versions::list::<Feature>,
             answers::<Page<HistoryBody<FeatureBody>>>("Features"),
         )
         .get(
             "/catalog/features/{feature}",
-            features::show,
+            versions::show::<Feature>,
             answers::<HistoryBody<FeatureBody>>("A feature and its versions"),
         )
         .put(
@@ -65,12 +66,12 @@ pub(super) fn routes() -> Routes {
         )
         .get(
             "/catalog/coupons",
-            coupons::list,
+            versions::list::<Coupon>,
             answers::<Page<HistoryBody<CouponBody>>>("Coupons"),
         )
         .get(
             "/catalog/coupons/{coupon}",
-            coupons::show,
+            versions::show::<Coupon>,
             answers::<HistoryBody<CouponBody>>("A coupon and its versions"),
         )
         .put(

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::price::PriceBody;
-use super::versions::{self, Dated, HistoryBody, Terms, list_of, show_of};
+use super::versions::{self, Dated, Terms};
 use crate::AppState;
-use crate::http::caller::{Authorized, Finance, Reading};
-use crate::http::page::{Page, PageRequest};
+use crate::http::caller::Finance;
 use crate::http::problem::Problem;
-use crate::http::request::{Body, Parameters, PathIds};
+use crate::http::request::{Body, PathIds};
 use crate::http::wire::{Instant, MoneyBody, Quantity, Text, Unit, credits};
 use crate::http::write::Write;
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -194,20 +192,4 @@ pub(super) async fn publish(
         }
     })
     .await
-}
-
-pub(super) async fn list(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    Parameters(page): Parameters<PageRequest>,
-) -> Result<Json<Page<HistoryBody<PackBody>>>, Problem> {
-    list_of::<Pack>(&state, &caller, &page).await
-}
-
-pub(super) async fn show(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    ids: PathIds,
-) -> Result<Json<HistoryBody<PackBody>>, Problem> {
-    show_of::<Pack>(&state, &caller, ids.id(Pack::NAME)?).await
 }

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::price::PriceBody;
-use super::versions::{self, Dated, HistoryBody, Terms, list_of, show_of};
+use super::versions::{self, Dated, Terms};
 use crate::AppState;
-use crate::http::caller::{Authorized, Finance, Reading};
-use crate::http::page::{Page, PageRequest};
+use crate::http::caller::Finance;
 use crate::http::problem::Problem;
-use crate::http::request::{Body, Parameters, PathIds};
+use crate::http::request::{Body, PathIds};
 use crate::http::wire::{CallerId, Instant, MoneyBody, Quantity, Text, Unit, credits};
 use crate::http::write::Write;
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -283,20 +281,4 @@ pub(super) async fn publish(
         }
     })
     .await
-}
-
-pub(super) async fn list(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    Parameters(page): Parameters<PageRequest>,
-) -> Result<Json<Page<HistoryBody<PlanBody>>>, Problem> {
-    list_of::<Plan>(&state, &caller, &page).await
-}
-
-pub(super) async fn show(
-    State(state): State<AppState>,
-    caller: Authorized<Reading>,
-    ids: PathIds,
-) -> Result<Json<HistoryBody<PlanBody>>, Problem> {
-    show_of::<Plan>(&state, &caller, ids.id(Plan::NAME)?).await
 }

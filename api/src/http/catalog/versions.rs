@@ -1,6 +1,7 @@
 //! Terms in versions: published by a write, read from the catalog's stream.
 
 use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use crate::AppState;
 use crate::http::caller::{Authorized, Finance, Reading};
 use crate::http::page::{Page, PageRequest};
 use crate::http::problem::Problem;
+use crate::http::request::{Parameters, PathIds};
 use crate::http::wire::Instant;
 use crate::http::write::{Write, answer};
 
@@ -109,12 +111,12 @@ pub(super) async fn load(state: &AppState, caller: &Authorized<Reading>) -> Resu
 }
 
 /// Every one of the catalog.
-pub(super) async fn list_of<T: Terms>(
-    state: &AppState,
-    caller: &Authorized<Reading>,
-    page: &PageRequest,
+pub(super) async fn list<T: Terms>(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    Parameters(page): Parameters<PageRequest>,
 ) -> Result<Json<Page<HistoryBody<T::Body>>>, Problem> {
-    let catalog = load(state, caller).await?;
+    let catalog = load(&state, &caller).await?;
     let now = state.present.of_server();
     let things = T::all(&catalog).map(|(id, history)| (id, (id, history)));
     Ok(Json(page.of_sorted(things, |(id, history)| {
@@ -123,12 +125,13 @@ pub(super) async fn list_of<T: Terms>(
 }
 
 /// One of them.
-pub(super) async fn show_of<T: Terms>(
-    state: &AppState,
-    caller: &Authorized<Reading>,
-    wanted: &str,
+pub(super) async fn show<T: Terms>(
+    State(state): State<AppState>,
+    caller: Authorized<Reading>,
+    ids: PathIds,
 ) -> Result<Json<HistoryBody<T::Body>>, Problem> {
-    let catalog = load(state, caller).await?;
+    let wanted = ids.id(T::NAME)?;
+    let catalog = load(&state, &caller).await?;
     let (id, history) = T::all(&catalog)
         .find(|(id, _)| *id == wanted)
         .ok_or_else(|| Problem::not_found(T::NOT_FOUND, format!("the catalog has no such {}", T::NAME)))?;

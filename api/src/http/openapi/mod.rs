@@ -2,7 +2,7 @@
 //!
 //! Nothing is said twice: what a handler takes in is read off its signature ([`inputs`]), shapes off the types that are
 //! read and written ([`schemas`] for those read by hand), codes off the list that every problem is checked against
-//! ([`super::codes`]). A route is added with the type it answers ([`routes`]), and there is no other way to add one.
+//! ([`super::codes`]). A route is added with the type it answers ([`mod@routes`]), and there is no other way to add one.
 
 mod document;
 mod inputs;

@@ -1,4 +1,4 @@
-//! Asking Stripe: an object as it is now ([`Inbox::ask_for`]), and the events of the last 30 days ([`sync`]).
+//! Asking Stripe: an object as it is now ([`Inbox::ask_for`]), and the events of the last 30 days ([`mod@sync`]).
 //!
 //! What is fetched enters the inbox like a delivery and is settled like one; nothing is believed that is not stored
 //! first. Never inside a database transaction: an answer may take as long as it takes, or not come.
