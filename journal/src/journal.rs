@@ -19,7 +19,7 @@ use crate::{
     recorded::Recorded,
     repo,
     session::{self, Role},
-    writer::{Request, Verdict, Writer},
+    writer::{Request, Verdict, Writer, WriterConnection},
 };
 
 /// The event log. A clone is cheap and speaks to the same writer; when the last one is dropped, the writer ends after
@@ -69,9 +69,10 @@ impl Journal {
         let (appended_sender, appended) = watch::channel(head);
         let closing = Arc::new(Notify::new());
         let counters = Arc::new(WriterCounters::default());
+        let config = Arc::new(config);
         let writer = Writer::new(
-            Arc::new(config),
-            role,
+            Arc::clone(&config),
+            WriterConnection::new(config, role),
             receiver,
             appended_sender,
             Arc::clone(&counters),

@@ -3,18 +3,14 @@
 use super::{
     Cause, Remainder, Verdict, Writer,
     batch::{Batch, Entry},
-    connection::{StepError, step},
     judge::{Judgement, PartWrite, judge},
+    log::{Log, StepError},
 };
-use crate::{
-    part::Outcome,
-    repo::{self, events::NewRows},
-};
+use crate::{part::Outcome, repo::events::NewRows};
 
-impl Writer {
+impl<L: Log> Writer<L> {
     /// Read, judge, insert: two statements of their own, the fence only inside the second.
     pub(super) async fn process_optimistic(&mut self, mut batch: Batch) -> Remainder {
-        let limit = self.config.step_timeout;
         if let Err(error) = self.gather(&mut batch).await {
             return self.give_up(batch, error);
         }
@@ -23,7 +19,7 @@ impl Writer {
         if rows.sequences.is_empty() {
             return self.finish(batch, Vec::new());
         }
-        match step(limit, repo::events::append(self.connection.live(), &rows)).await {
+        match self.log.append(&rows).await {
             Ok(positions) => self.finish(batch, positions),
             Err(StepError::Moved) => self.process_moved(batch).await,
             Err(error) => self.give_up(batch, error),
@@ -32,18 +28,13 @@ impl Writer {
 
     /// Heads, keys, and every state folded up to exactly these heads.
     pub(super) async fn gather(&mut self, batch: &mut Batch) -> Result<(), StepError> {
-        let limit = self.config.step_timeout;
-        let standings = step(
-            limit,
-            repo::events::standings(self.connection.live(), &batch.questions()),
-        )
-        .await?;
+        let standings = self.log.standings(&batch.questions()).await?;
         batch.take_standings(standings);
         let pieces = batch.recall(&mut self.states);
         let rows = if pieces.after.is_empty() {
             Vec::new()
         } else {
-            step(limit, repo::events::pieces(self.connection.live(), &pieces)).await?
+            self.log.pieces(&pieces).await?
         };
         batch.fold(&rows);
         Ok(())
@@ -101,7 +92,7 @@ impl Writer {
             StepError::Denied(reason) => batch.denied(&reason),
             StepError::Lost(reason) => {
                 tracing::warn!(reason, "lost the writer's connection");
-                self.connection.lose();
+                self.log.lose();
                 batch.lost(&reason)
             }
         }

@@ -7,9 +7,15 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection};
 
+use super::log::{Log, StepError};
 use crate::{
     config::JournalConfig,
-    repo::{self, session::Backend},
+    recorded::Recorded,
+    repo::{
+        self,
+        events::{NewRows, Pieces, Questions, Standing},
+        session::Backend,
+    },
     session::{self, Role},
 };
 
@@ -25,7 +31,7 @@ const END_POLL: Duration = Duration::from_millis(5);
 /// Before the n-th attempt to connect after a loss, n times this.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) struct WriterConnection {
+pub(crate) struct WriterConnection {
     config: Arc<JournalConfig>,
     role: Role,
     live: Option<(PgConnection, Backend)>,
@@ -36,36 +42,13 @@ pub(super) struct WriterConnection {
 }
 
 impl WriterConnection {
-    pub(super) fn new(config: Arc<JournalConfig>, role: Role) -> Self {
+    pub(crate) fn new(config: Arc<JournalConfig>, role: Role) -> Self {
         Self {
             config,
             role,
             live: None,
             left_behind: None,
             failures: 0,
-        }
-    }
-
-    /// Make sure there is a connection. Why not, if there is none.
-    pub(super) async fn ensure(&mut self) -> Result<(), String> {
-        if self.live.is_some() {
-            return Ok(());
-        }
-        tokio::time::sleep(RECONNECT_PAUSE * self.failures.min(10)).await;
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect()).await;
-        match connected {
-            Ok(Ok(())) => {
-                self.failures = 0;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.failures += 1;
-                Err(error.to_string())
-            }
-            Err(_) => {
-                self.failures += 1;
-                Err("connecting took too long".to_owned())
-            }
         }
     }
 
@@ -91,40 +74,87 @@ impl WriterConnection {
     ///
     /// # Panics
     /// Without [`Self::ensure`] before it.
-    pub(super) fn live(&mut self) -> &mut PgConnection {
+    fn live(&mut self) -> &mut PgConnection {
         let (connection, _) = self
             .live
             .as_mut()
             .expect("a batch starts by ensuring the connection");
         connection
     }
+}
 
-    /// Throw the connection away: it is broken, or it is in the middle of something.
-    pub(super) fn lose(&mut self) {
+impl Log for WriterConnection {
+    async fn ensure(&mut self) -> Result<(), String> {
+        if self.live.is_some() {
+            return Ok(());
+        }
+        tokio::time::sleep(RECONNECT_PAUSE * self.failures.min(10)).await;
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect()).await;
+        match connected {
+            Ok(Ok(())) => {
+                self.failures = 0;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.failures += 1;
+                Err(error.to_string())
+            }
+            Err(_) => {
+                self.failures += 1;
+                Err("connecting took too long".to_owned())
+            }
+        }
+    }
+
+    async fn standings(&mut self, questions: &Questions) -> Result<Vec<Standing>, StepError> {
+        step(
+            self.config.step_timeout,
+            repo::events::standings(self.live(), questions),
+        )
+        .await
+    }
+
+    async fn pieces(&mut self, pieces: &Pieces) -> Result<Vec<Recorded>, StepError> {
+        step(
+            self.config.step_timeout,
+            repo::events::pieces(self.live(), pieces),
+        )
+        .await
+    }
+
+    async fn append(&mut self, rows: &NewRows) -> Result<Vec<i64>, StepError> {
+        step(self.config.step_timeout, repo::events::append(self.live(), rows)).await
+    }
+
+    async fn begin_fenced(&mut self) -> Result<(), StepError> {
+        step(self.config.step_timeout, repo::session::begin(self.live())).await?;
+        step(self.config.step_timeout, repo::events::take_fence(self.live())).await
+    }
+
+    async fn commit(&mut self) -> Result<(), StepError> {
+        step(self.config.step_timeout, repo::session::commit(self.live())).await
+    }
+
+    async fn roll_back(&mut self) {
+        if step(self.config.step_timeout, repo::session::roll_back(self.live()))
+            .await
+            .is_err()
+        {
+            self.lose();
+        }
+    }
+
+    fn lose(&mut self) {
         if let Some((_, backend)) = self.live.take() {
             self.left_behind = Some(backend);
         }
     }
 
-    /// End the session in order.
-    pub(super) async fn close(&mut self) {
+    async fn close(&mut self) {
         if let Some((connection, _)) = self.live.take() {
             drop(connection.close().await);
         }
     }
-}
-
-/// Why a step at the database failed, as far as the writer acts on it.
-#[derive(Debug)]
-pub(super) enum StepError {
-    /// Unique violation: another writer took the sequence or the key. Nothing was written.
-    Moved,
-    /// The data itself cannot be stored (a NUL in a text, a key too long for its index). Nothing was written.
-    Unstorable(String),
-    /// The database said no for a reason of its own (lock time-out, disk full). Nothing was written.
-    Denied(String),
-    /// The connection broke or did not answer: what was asked may have happened or may yet happen.
-    Lost(String),
 }
 
 impl From<sqlx::Error> for StepError {
@@ -147,10 +177,7 @@ impl From<sqlx::Error> for StepError {
 }
 
 /// Wait for a step at the database, but not for ever.
-pub(super) async fn step<T>(
-    limit: Duration,
-    asked: impl Future<Output = sqlx::Result<T>>,
-) -> Result<T, StepError> {
+async fn step<T>(limit: Duration, asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, StepError> {
     match tokio::time::timeout(limit, asked).await {
         Ok(answered) => answered.map_err(StepError::from),
         Err(_) => Err(StepError::Lost("the database did not answer in time".to_owned())),

@@ -4,93 +4,65 @@
 //! committed before the fence was given, and nothing can commit until it is released. A snapshot taken while waiting
 //! for the fence would be older than what the wait was for.
 
-use sqlx::Connection;
-
 use super::{
     Remainder, Writer,
     batch::Batch,
-    connection::{StepError, step},
     judge::{Judgement, judge},
+    log::{Log, StepError},
 };
-use crate::repo;
 
-impl Writer {
+impl<L: Log> Writer<L> {
     /// A batch whose insert met a row that was already there. Under the fence, what still stands on unmoved heads is
     /// inserted; the rest is judged again in a later batch.
     pub(super) async fn process_moved(&mut self, mut batch: Batch) -> Remainder {
-        match self.append_unmoved(&mut batch).await {
-            Ok(positions) => self.finish(batch, positions),
-            // No head moved, and yet a row is there already: it is the data.
-            Err(StepError::Moved) => {
-                batch.unstorable("its events are already in the log under another command")
-            }
-            Err(error) => self.give_up(batch, error),
-        }
+        let appended = self.append_unmoved(&mut batch).await;
+        self.finish_fenced(batch, appended).await
     }
 
     async fn append_unmoved(&mut self, batch: &mut Batch) -> Result<Vec<i64>, StepError> {
-        let limit = self.config.step_timeout;
-        let mut transaction = step(limit, self.connection.live().begin()).await?;
-        step(limit, repo::events::take_fence(&mut transaction)).await?;
-        let standings = step(
-            limit,
-            repo::events::standings(&mut transaction, &batch.questions()),
-        )
-        .await?;
+        self.log.begin_fenced().await?;
+        let standings = self.log.standings(&batch.questions()).await?;
         batch.drop_moved(standings.iter().map(|standing| standing.head));
-        let rows = batch.rows();
-        let positions = if rows.sequences.is_empty() {
-            Vec::new()
-        } else {
-            step(limit, repo::events::append(&mut transaction, &rows)).await?
-        };
-        step(limit, transaction.commit()).await?;
-        Ok(positions)
+        self.append_and_commit(batch).await
     }
 
     /// A batch that must not be disturbed any more, or that may have been recorded already by a lost connection: the
     /// fence is held from the first read to the commit.
     pub(super) async fn process_fenced(&mut self, mut batch: Batch) -> Remainder {
-        match self.append_fenced(&mut batch).await {
-            Ok(positions) => self.finish(batch, positions),
-            Err(error) => {
-                if !matches!(error, StepError::Lost(_)) {
-                    self.roll_back().await;
-                }
-                match error {
-                    StepError::Moved => {
-                        batch.unstorable("its events are already in the log under another command")
-                    }
-                    error => self.give_up(batch, error),
-                }
-            }
-        }
+        let appended = self.append_fenced(&mut batch).await;
+        self.finish_fenced(batch, appended).await
     }
 
     async fn append_fenced(&mut self, batch: &mut Batch) -> Result<Vec<i64>, StepError> {
-        let limit = self.config.step_timeout;
-        step(limit, repo::session::begin(self.connection.live())).await?;
-        step(limit, repo::events::take_fence(self.connection.live())).await?;
+        self.log.begin_fenced().await?;
         self.gather(batch).await?;
         judge(batch);
+        self.append_and_commit(batch).await
+    }
+
+    async fn append_and_commit(&mut self, batch: &Batch) -> Result<Vec<i64>, StepError> {
         let rows = batch.rows();
         let positions = if rows.sequences.is_empty() {
             Vec::new()
         } else {
-            step(limit, repo::events::append(self.connection.live(), &rows)).await?
+            self.log.append(&rows).await?
         };
-        step(limit, repo::session::commit(self.connection.live())).await?;
+        self.log.commit().await?;
         Ok(positions)
     }
 
-    /// End a failed transaction; a connection on which even that fails is thrown away.
-    async fn roll_back(&mut self) {
-        let limit = self.config.step_timeout;
-        if step(limit, repo::session::roll_back(self.connection.live()))
-            .await
-            .is_err()
-        {
-            self.connection.lose();
+    async fn finish_fenced(&mut self, batch: Batch, appended: Result<Vec<i64>, StepError>) -> Remainder {
+        let error = match appended {
+            Ok(positions) => return self.finish(batch, positions),
+            Err(error) => error,
+        };
+        if !matches!(error, StepError::Lost(_)) {
+            self.log.roll_back().await;
+        }
+        match error {
+            // No head moved, and yet a row is there already: it is the data.
+            StepError::Moved => batch.unstorable("its events are already in the log under another command"),
+            error => self.give_up(batch, error),
         }
     }
 }

@@ -26,20 +26,21 @@ mod cache;
 mod connection;
 mod contention;
 mod judge;
+mod log;
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub(crate) use self::connection::WriterConnection;
 pub(crate) use self::judge::panic_message;
-use self::{batch::Batch, cache::StateCache, connection::WriterConnection};
+use self::{batch::Batch, cache::StateCache, log::Log};
 use crate::{
     command::Unit,
     config::JournalConfig,
     error::{AnyRefusal, ExecuteError},
     figures::WriterCounters,
     part::Outcome,
-    session::Role,
 };
 
 /// How often a unit is judged before it is given back as contended or unavailable. The last time is under the fence,
@@ -116,10 +117,10 @@ enum Cause {
 }
 
 /// The writer's task.
-pub(crate) struct Writer {
+pub(crate) struct Writer<L> {
     config: Arc<JournalConfig>,
     queue: mpsc::Receiver<Request>,
-    connection: WriterConnection,
+    log: L,
     states: StateCache,
     /// Units to judge again, before anything new.
     again: Vec<Request>,
@@ -136,16 +137,16 @@ struct Remainder {
     appended: Option<i64>,
 }
 
-impl Writer {
+impl<L: Log> Writer<L> {
     pub(crate) fn new(
         config: Arc<JournalConfig>,
-        role: Role,
+        log: L,
         queue: mpsc::Receiver<Request>,
         appended: watch::Sender<i64>,
         counters: Arc<WriterCounters>,
     ) -> Self {
         Self {
-            connection: WriterConnection::new(Arc::clone(&config), role),
+            log,
             states: StateCache::new(config.cached_streams_max),
             config,
             queue,
@@ -199,14 +200,14 @@ impl Writer {
                 });
             }
         }
-        self.connection.close().await;
+        self.log.close().await;
     }
 
     /// One batch, from its first read to its answers.
     async fn process(&mut self, requests: Vec<Request>) -> Remainder {
         let fenced = requests.iter().any(|request| request.fenced);
         let batch = Batch::new(requests);
-        if let Err(reason) = self.connection.ensure().await {
+        if let Err(reason) = self.log.ensure().await {
             return batch.lost(&reason);
         }
         if fenced {
