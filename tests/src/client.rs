@@ -83,10 +83,18 @@ impl Client {
     /// # Panics
     /// When no HTTP client can be made here.
     pub fn new(base: &str, api_key: &str) -> Self {
+        Self::impatient(base, api_key, PATIENCE)
+    }
+
+    /// A caller who gives a request up after `limit`.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made here.
+    pub fn impatient(base: &str, api_key: &str, limit: Duration) -> Self {
         // The client is built with TLS, as the engine's is, and wants to know by whom.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
+            .timeout(limit)
             .no_proxy()
             .build()
             .expect("an HTTP client");

@@ -7,10 +7,13 @@
 pub mod accounting;
 pub mod binary;
 pub mod client;
+pub mod cluster;
 pub mod database;
 pub mod deliveries;
+pub mod proxy;
 pub mod scale;
 pub mod server;
+pub mod shim;
 pub mod stripe_events;
 pub mod wait;
 pub mod webhook;
