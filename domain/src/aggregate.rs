@@ -14,6 +14,9 @@ pub type Timestamp = DateTime<Utc>;
 pub trait Aggregate: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The stream's `aggregate_type`, a public name.
     const TYPE: &'static str;
+    /// A fingerprint of the state's shape and of the rules that fold it ([`crate::SHAPE`] for those of this crate): a
+    /// snapshot taken under another is not used.
+    const SHAPE: &'static str;
     /// What may be asked of it.
     type Command: Send + Sync + 'static;
     /// What may have happened to it.

@@ -27,3 +27,7 @@ pub mod treasury;
 pub mod trials;
 
 pub use aggregate::{Aggregate, DecodeError, Event, Refusal, Timestamp};
+
+/// A fingerprint of this crate's sources: whatever is changed in them, a state folded before may differ from one folded
+/// now.
+pub const SHAPE: &str = env!("TALLYBOOK_DOMAIN_SHAPE");

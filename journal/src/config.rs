@@ -15,8 +15,10 @@ pub struct JournalConfig {
     pub queue_max: usize,
     /// Commands that are judged and appended together, at most.
     pub batch_max: usize,
-    /// Streams whose state the writer remembers, at most.
-    pub cached_streams_max: usize,
+    /// What the states that the writer remembers may take, in bytes, roughly.
+    pub cached_bytes_max: usize,
+    /// Command keys that the writer remembers, at most.
+    pub recent_keys_max: usize,
     /// How long a statement of the writer may wait for a lock, the fence above all.
     pub lock_timeout: Duration,
     /// How long any one step of the writer may take before its connection counts as lost.
@@ -31,7 +33,8 @@ impl JournalConfig {
             connections_max: 16,
             queue_max: 4_096,
             batch_max: 256,
-            cached_streams_max: 50_000,
+            cached_bytes_max: 512 << 20,
+            recent_keys_max: 100_000,
             lock_timeout: Duration::from_secs(10),
             step_timeout: Duration::from_secs(30),
         }

@@ -11,6 +11,8 @@ pub struct WriterFigures {
     pub commands: u64,
     /// Commands to be judged again: another writer came between, or the connection was lost.
     pub judged_again: u64,
+    /// Commands that were looked up in the log before they were judged.
+    pub looked_up: u64,
     /// Commands in the queue now.
     pub waiting: u64,
 }
@@ -21,17 +23,20 @@ pub(crate) struct WriterCounters {
     batches: AtomicU64,
     commands: AtomicU64,
     judged_again: AtomicU64,
+    looked_up: AtomicU64,
 }
 
 impl WriterCounters {
     /// A batch of so many commands was processed, and so many of them come again.
     pub(crate) fn batch(&self, commands: usize, again: usize) {
-        let add = |counter: &AtomicU64, count: usize| {
-            counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
-        };
         add(&self.batches, 1);
         add(&self.commands, commands);
         add(&self.judged_again, again);
+    }
+
+    /// So many commands were looked up.
+    pub(crate) fn looked_up(&self, commands: usize) {
+        add(&self.looked_up, commands);
     }
 
     /// As they are now, beside what waits.
@@ -41,7 +46,12 @@ impl WriterCounters {
             batches: read(&self.batches),
             commands: read(&self.commands),
             judged_again: read(&self.judged_again),
+            looked_up: read(&self.looked_up),
             waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
     }
+}
+
+fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
 }

@@ -19,7 +19,7 @@ use crate::{
     recorded::Recorded,
     repo,
     session::{self, Role},
-    writer::{Request, Verdict, Writer, WriterConnection},
+    writer::{Request, Surroundings, Verdict, Writer, WriterConnection, keep_snapshots},
 };
 
 /// The event log. A clone is cheap and speaks to the same writer; when the last one is dropped, the writer ends after
@@ -38,6 +38,9 @@ struct Inner {
     counters: Arc<WriterCounters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// Snapshots that may wait to be stored.
+const SNAPSHOTS_MAX: usize = 64;
 
 /// Run the workspace's migrations. Two processes may do so at once; one waits for the other.
 pub async fn migrate(database: &PgConnectOptions) -> Result<(), MigrateError> {
@@ -70,12 +73,18 @@ impl Journal {
         let closing = Arc::new(Notify::new());
         let counters = Arc::new(WriterCounters::default());
         let config = Arc::new(config);
+        let (snapshots, due) = mpsc::channel(SNAPSHOTS_MAX);
+        tokio::spawn(keep_snapshots(pool.clone(), due));
+        let session = || WriterConnection::new(Arc::clone(&config), role);
         let writer = Writer::new(
             Arc::clone(&config),
-            WriterConnection::new(config, role),
+            [session(), session()],
             receiver,
-            appended_sender,
-            Arc::clone(&counters),
+            Surroundings {
+                appended: appended_sender,
+                snapshots,
+                counters: Arc::clone(&counters),
+            },
         );
         let writer = Mutex::new(Some(tokio::spawn(writer.run(Arc::clone(&closing)))));
         drop(connection);

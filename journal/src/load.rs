@@ -1,6 +1,9 @@
 //! Streams from the log: folded whole, or up to a command's last event to answer it again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use sqlx::PgPool;
 use tallybook_domain::{Aggregate, identity::StreamId};
@@ -8,7 +11,7 @@ use tallybook_domain::{Aggregate, identity::StreamId};
 use crate::{
     error::{Corruption, LoadError, ReadError},
     executed::Loaded,
-    part::{self, Outcome, Part, State},
+    part::{self, Kind, Outcome, Part, State},
     recorded::Recorded,
     repo,
     writer::{Found, panic_message},
@@ -17,27 +20,41 @@ use crate::{
 /// Events fetched at a time: bounds what a long stream takes in memory.
 const PAGE: i64 = 5_000;
 
+/// What is read of a stream.
+struct Reading<'r> {
+    aggregate_type: &'r str,
+    aggregate_id: &'r str,
+    /// What it is folded as; `None` leaves the state alone.
+    kind: Option<Kind>,
+    /// The last sequence to read.
+    through: i64,
+    /// Rows from here on are kept.
+    keep_from: i64,
+}
+
+/// A stream folded as far as it was read.
+struct Folded {
+    state: State,
+    reached: i64,
+    position: i64,
+    kept: Vec<Recorded>,
+}
+
 /// The stream folded up to its head.
 pub(crate) async fn load<A: Aggregate>(pool: &PgPool, stream: &StreamId) -> Result<Loaded<A>, LoadError> {
-    let mut loaded = Loaded {
-        state: A::default(),
-        version: 0,
-        position: 0,
+    let reading = Reading {
+        aggregate_type: A::TYPE,
+        aggregate_id: stream.as_str(),
+        kind: Some(Kind::of::<A>()),
+        through: i64::MAX,
+        keep_from: i64::MAX,
     };
-    let mut reached = 0;
-    loop {
-        let rows = repo::events::stream(pool, A::TYPE, stream.as_str(), reached, i64::MAX, PAGE)
-            .await
-            .map_err(ReadError)?;
-        refuse_gap(stream.as_str(), reached, &rows)?;
-        part::fold_into(&mut loaded.state, &rows)?;
-        let Some(last) = rows.last() else {
-            return Ok(loaded);
-        };
-        reached = last.sequence;
-        loaded.version = last.sequence.unsigned_abs();
-        loaded.position = last.position;
-    }
+    let folded = reading.fold(pool).await?;
+    Ok(Loaded {
+        state: Arc::unwrap_or_clone(part::state_of::<A>(folded.state)),
+        version: folded.reached.unsigned_abs(),
+        position: folded.position,
+    })
 }
 
 /// What a recorded command was answered: the state after its last event, and its events. The log is append-only, so
@@ -47,37 +64,77 @@ pub(crate) async fn replay(
     part: &dyn Part,
     found: Option<Found>,
 ) -> Result<Outcome, LoadError> {
-    let (first, last) = match found {
+    let (keep_from, through) = match found {
         Some(found) => (found.first_sequence, found.last_sequence),
         // The command recorded nothing on this stream: all that can be said is how the stream is now.
         None => (i64::MAX, i64::MAX),
     };
-    let mut state = part.blank();
-    let mut own = Vec::new();
-    let (mut reached, mut position) = (0, 0);
-    loop {
-        let rows = repo::events::stream(
-            pool,
-            part.aggregate_type(),
-            part.aggregate_id(),
-            reached,
-            last,
-            PAGE,
-        )
-        .await
-        .map_err(ReadError)?;
-        refuse_gap(part.aggregate_id(), reached, &rows)?;
-        state = fold(part, state, &rows)?;
-        let Some(newest) = rows.last() else { break };
-        (reached, position) = (newest.sequence, newest.position);
-        own.extend(rows.into_iter().filter(|row| row.sequence >= first));
-    }
+    let reading = Reading {
+        aggregate_type: part.aggregate_type(),
+        aggregate_id: part.aggregate_id(),
+        kind: part.kind(),
+        through,
+        keep_from,
+    };
+    let folded = reading.fold(pool).await?;
     Ok(Outcome {
-        state,
-        events: part.decode(&own)?,
-        version: reached.unsigned_abs(),
-        position,
+        events: part.decode(&folded.kept)?,
+        state: folded.state,
+        version: folded.reached.unsigned_abs(),
+        position: folded.position,
     })
+}
+
+impl Reading<'_> {
+    async fn fold(&self, pool: &PgPool) -> Result<Folded, LoadError> {
+        let (mut folded, mut read) = self.begin(pool).await?;
+        loop {
+            let (id, kind) = (self.aggregate_id, self.aggregate_type);
+            let rows = repo::events::stream(pool, kind, id, read, self.through, PAGE)
+                .await
+                .map_err(ReadError)?;
+            refuse_gap(id, read, &rows)?;
+            let Some(last) = rows.last() else {
+                return Ok(folded);
+            };
+            read = last.sequence;
+            folded.position = last.position;
+            let in_state = rows.partition_point(|row| row.sequence <= folded.reached);
+            if let Some(kind) = self.kind {
+                folded.state = fold(kind, id, folded.state, &rows[in_state..])?;
+            }
+            folded.reached = read;
+            let kept = rows.into_iter().filter(|row| row.sequence >= self.keep_from);
+            folded.kept.extend(kept);
+        }
+    }
+
+    /// Where to begin: on the newest snapshot before what is kept, or on nothing; and after which sequence to read. The
+    /// snapshot's own last event is read again, for its position.
+    async fn begin(&self, pool: &PgPool) -> Result<(Folded, i64), LoadError> {
+        let mut folded = Folded {
+            state: self.kind.map_or_else(part::nothing, |kind| kind.blank()),
+            reached: 0,
+            position: 0,
+            kept: Vec::new(),
+        };
+        let Some(kind) = self.kind else {
+            return Ok((folded, 0));
+        };
+        let before = self.through.min(self.keep_from.saturating_sub(1));
+        let (id, aggregate_type) = (self.aggregate_id, self.aggregate_type);
+        let snapshot = repo::snapshots::newest(pool, aggregate_type, id, kind.shape(), before)
+            .await
+            .map_err(ReadError)?;
+        if let Some(snapshot) = snapshot
+            && let Some(state) = kind.restore(&snapshot.state)
+        {
+            folded.state = state;
+            folded.reached = snapshot.version;
+        }
+        let read = (folded.reached - 1).max(0);
+        Ok((folded, read))
+    }
 }
 
 /// Refuse rows that do not follow `after` one by one.
@@ -113,10 +170,10 @@ pub(crate) fn refuse_end_before(
 }
 
 /// Fold rows into a state. A panic of the aggregate's code is an error about the stream.
-pub(crate) fn fold(part: &dyn Part, state: State, rows: &[Recorded]) -> Result<State, Corruption> {
-    catch_unwind(AssertUnwindSafe(|| part.fold(state, rows))).unwrap_or_else(|panic| {
+pub(crate) fn fold(kind: Kind, stream: &str, state: State, rows: &[Recorded]) -> Result<State, Corruption> {
+    catch_unwind(AssertUnwindSafe(|| kind.fold(state, rows))).unwrap_or_else(|panic| {
         Err(Corruption::Unfoldable {
-            stream: part.aggregate_id().to_owned(),
+            stream: stream.to_owned(),
             message: panic_message(panic.as_ref()),
         })
     })

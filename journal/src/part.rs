@@ -16,6 +16,105 @@ use crate::{
 /// An aggregate's state, or what stands for it.
 pub(crate) type State = Arc<dyn Any + Send + Sync>;
 
+/// What can be done with the states of one aggregate without knowing its type.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    aggregate: TypeId,
+    shape: &'static str,
+    blank: fn() -> State,
+    fold: fn(State, &[Recorded]) -> Result<State, Corruption>,
+    capture: fn(&State) -> String,
+    restore: fn(&str) -> Option<State>,
+    weigh: fn(&State) -> usize,
+}
+
+impl Kind {
+    pub(crate) fn of<A: Aggregate>() -> Self {
+        Self {
+            aggregate: TypeId::of::<A>(),
+            shape: A::SHAPE,
+            blank: || Arc::new(A::default()),
+            fold: |state, rows| {
+                let mut state = state_of::<A>(state);
+                let folded = Arc::make_mut(&mut state);
+                for row in rows {
+                    folded.evolve(&decode(row)?);
+                }
+                Ok(state)
+            },
+            capture: |state| {
+                serde_json::to_string(ref_of::<A>(state)).expect("a state's serialization is total")
+            },
+            restore: |text| Some(Arc::new(serde_json::from_str::<A>(text).ok()?)),
+            weigh: |state| {
+                let mut written = Written(0);
+                serde_json::to_writer(&mut written, ref_of::<A>(state))
+                    .expect("a state's serialization is total");
+                size_of::<A>() + HEAP_PER_BYTE_OF_TEXT * written.0
+            },
+        }
+    }
+
+    /// The fingerprint of the aggregate's state and rules.
+    pub(crate) fn shape(&self) -> &'static str {
+        self.shape
+    }
+
+    /// The state of an empty stream.
+    pub(crate) fn blank(&self) -> State {
+        (self.blank)()
+    }
+
+    /// Fold recorded events, which follow one another without a gap. May panic if the aggregate's code does.
+    pub(crate) fn fold(&self, state: State, rows: &[Recorded]) -> Result<State, Corruption> {
+        (self.fold)(state, rows)
+    }
+
+    /// The state as text.
+    pub(crate) fn capture(&self, state: &State) -> String {
+        (self.capture)(state)
+    }
+
+    /// The state from its text. `None` if it is not one.
+    pub(crate) fn restore(&self, text: &str) -> Option<State> {
+        (self.restore)(text)
+    }
+
+    /// What the state takes in memory, roughly, in bytes.
+    pub(crate) fn weigh(&self, state: &State) -> usize {
+        (self.weigh)(state)
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.aggregate == other.aggregate
+    }
+}
+
+/// What a state takes on the heap for each byte of its text: names and numbers take about as much as written, the nodes
+/// of maps, half filled, as much again.
+const HEAP_PER_BYTE_OF_TEXT: usize = 2;
+
+/// Counts what is written.
+struct Written(usize);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The state of what is not judged on any.
+pub(crate) fn nothing() -> State {
+    Arc::new(())
+}
+
 /// A command's events, typed inside: `Vec<A::Event>`.
 pub(crate) type Events = Arc<dyn Any + Send + Sync>;
 
@@ -68,12 +167,8 @@ pub(crate) trait Part: Send + Sync {
     fn aggregate_type(&self) -> &str;
     /// The stream's id.
     fn aggregate_id(&self) -> &str;
-    /// The Rust type of the state it is judged on; `None` if it is not judged on any.
-    fn judged_on(&self) -> Option<TypeId>;
-    /// The state of an empty stream.
-    fn blank(&self) -> State;
-    /// Fold recorded events, which follow one another without a gap.
-    fn fold(&self, state: State, rows: &[Recorded]) -> Result<State, Corruption>;
+    /// The kind of the state it is judged on; `None` if it is not judged on any.
+    fn kind(&self) -> Option<Kind>;
     /// Judge. May panic if the aggregate's code does.
     fn decide(&self, state: &State, at: Timestamp) -> Result<Decided, AnyRefusal>;
     /// Fold what was decided. May panic if the aggregate's code does.
@@ -106,25 +201,12 @@ impl<A: Aggregate> Part for CommandPart<A> {
         self.stream.as_str()
     }
 
-    fn judged_on(&self) -> Option<TypeId> {
-        Some(TypeId::of::<A>())
-    }
-
-    fn blank(&self) -> State {
-        Arc::new(A::default())
-    }
-
-    fn fold(&self, state: State, rows: &[Recorded]) -> Result<State, Corruption> {
-        let mut state = state_of::<A>(state);
-        fold_into(Arc::make_mut(&mut state), rows)?;
-        Ok(state)
+    fn kind(&self) -> Option<Kind> {
+        Some(Kind::of::<A>())
     }
 
     fn decide(&self, state: &State, at: Timestamp) -> Result<Decided, AnyRefusal> {
-        let state = state
-            .downcast_ref::<A>()
-            .expect("states are kept by the type they are judged as");
-        let events = state
+        let events = ref_of::<A>(state)
             .decide(&self.command, at)
             .map_err(|refusal| AnyRefusal::new(0, refusal))?;
         let rows = events.iter().map(encode).collect();
@@ -156,14 +238,6 @@ impl<A: Aggregate> Part for CommandPart<A> {
     }
 }
 
-/// Fold recorded events into a state.
-pub(crate) fn fold_into<A: Aggregate>(state: &mut A, rows: &[Recorded]) -> Result<(), Corruption> {
-    for row in rows {
-        state.evolve(&decode(row)?);
-    }
-    Ok(())
-}
-
 fn decode<E: Event>(row: &Recorded) -> Result<E, Corruption> {
     let stream = || row.aggregate_id.clone();
     let version = row.version().ok_or_else(|| Corruption::Version {
@@ -186,7 +260,17 @@ fn encode<E: Event>(event: &E) -> NewEvent {
     }
 }
 
-fn state_of<A: Aggregate>(state: State) -> Arc<A> {
+fn ref_of<A: Aggregate>(state: &State) -> &A {
+    state
+        .downcast_ref::<A>()
+        .expect("states are kept by the type they are judged as")
+}
+
+/// A state as its aggregate's.
+///
+/// # Panics
+/// When it is another aggregate's.
+pub(crate) fn state_of<A: Aggregate>(state: State) -> Arc<A> {
     state
         .downcast::<A>()
         .expect("states are kept by the type they are judged as")

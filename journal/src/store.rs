@@ -5,7 +5,6 @@
 //! itself. State is rebuilt from events alone: the framework's snapshot and aggregate stores apply every event twice.
 
 use std::{
-    any::TypeId,
     collections::HashMap,
     sync::{
         Arc,
@@ -26,7 +25,7 @@ use crate::{
     command::{CommandKey, Envelope, Unit},
     error::{AnyRefusal, Corruption, ExecuteError, ReadError},
     load,
-    part::{Decided, Events, NewEvent, Part, State},
+    part::{Decided, Events, Kind, NewEvent, Part, State},
     recorded::Recorded,
 };
 
@@ -178,16 +177,8 @@ impl Part for AppendPart {
         &self.aggregate_id
     }
 
-    fn judged_on(&self) -> Option<TypeId> {
+    fn kind(&self) -> Option<Kind> {
         None
-    }
-
-    fn blank(&self) -> State {
-        Arc::new(())
-    }
-
-    fn fold(&self, state: State, _rows: &[Recorded]) -> Result<State, Corruption> {
-        Ok(state)
     }
 
     fn decide(&self, _state: &State, _at: Timestamp) -> Result<Decided, AnyRefusal> {

@@ -15,6 +15,7 @@ use crate::quantity::Units;
 
 impl Aggregate for Account {
     const TYPE: &'static str = "account";
+    const SHAPE: &'static str = crate::SHAPE;
     type Command = AccountCommand;
     type Event = AccountEvent;
     type Refusal = AccountRefusal;

@@ -140,6 +140,7 @@ impl Catalog {
 
 impl Aggregate for Catalog {
     const TYPE: &'static str = "catalog";
+    const SHAPE: &'static str = crate::SHAPE;
     type Command = CatalogCommand;
     type Event = CatalogEvent;
     type Refusal = CatalogRefusal;

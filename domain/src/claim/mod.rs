@@ -52,6 +52,7 @@ impl Claim {
 
 impl Aggregate for Claim {
     const TYPE: &'static str = "claim";
+    const SHAPE: &'static str = crate::SHAPE;
     type Command = ClaimCommand;
     type Event = ClaimEvent;
     type Refusal = ClaimRefusal;

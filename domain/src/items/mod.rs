@@ -133,6 +133,7 @@ impl Item {
 
 impl Aggregate for Item {
     const TYPE: &'static str = "item";
+    const SHAPE: &'static str = crate::SHAPE;
     type Command = ItemCommand;
     type Event = ItemEvent;
     type Refusal = ItemRefusal;

@@ -76,6 +76,7 @@ fn by_key(command: &SettleTreasury) -> Result<BTreeMap<NaturalKey, &DatedTreasur
 
 impl Aggregate for Treasury {
     const TYPE: &'static str = "treasury";
+    const SHAPE: &'static str = crate::SHAPE;
     type Command = SettleTreasury;
     type Event = TreasuryEvent;
     type Refusal = TreasuryRefusal;

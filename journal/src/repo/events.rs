@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::recorded::Recorded;
+use crate::{command::CommandKey, part::Part, recorded::Recorded};
 
 /// The fence, as in the migration that made it: class 'tall', lock 1.
 const FENCE_CLASS: i32 = 1_952_541_036;
@@ -26,6 +26,18 @@ pub(crate) struct Questions {
     pub(crate) aggregate_types: Vec<String>,
     pub(crate) aggregate_ids: Vec<String>,
     pub(crate) command_keys: Vec<String>,
+    /// The shape of the snapshot to bring along, if any.
+    pub(crate) shapes: Vec<Option<String>>,
+}
+
+impl Questions {
+    /// Ask for a part's stream and a key on it.
+    pub(crate) fn ask(&mut self, part: &dyn Part, key: &CommandKey, shape: Option<&str>) {
+        self.aggregate_types.push(part.aggregate_type().to_owned());
+        self.aggregate_ids.push(part.aggregate_id().to_owned());
+        self.command_keys.push(key.as_str().to_owned());
+        self.shapes.push(shape.map(str::to_owned));
+    }
 }
 
 /// Where a stream stands, and what stands under a command key on it.
@@ -38,6 +50,9 @@ pub(crate) struct Standing {
     pub(crate) first_sequence: Option<i64>,
     pub(crate) command_hash: Option<Vec<u8>>,
     pub(crate) command_events: Option<i32>,
+    /// The newest snapshot of the shape that was asked for.
+    pub(crate) snapshot_version: Option<i64>,
+    pub(crate) snapshot_state: Option<String>,
 }
 
 /// Heads and keys in one statement, hence of one moment, in the order of the questions.
@@ -51,9 +66,11 @@ pub(crate) async fn standings(
                   coalesce(head.position, 0) as "position!",
                   known.sequence as "first_sequence?",
                   known.command_hash as "command_hash?",
-                  known.command_events as "command_events?"
-           from unnest($1::text[], $2::text[], $3::text[])
-                with ordinality as asked (aggregate_type, aggregate_id, command_key, place)
+                  known.command_events as "command_events?",
+                  snapshot.version as "snapshot_version?",
+                  snapshot.state as "snapshot_state?"
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                with ordinality as asked (aggregate_type, aggregate_id, command_key, shape, place)
            left join lateral (
                select sequence, position from events
                where aggregate_type = asked.aggregate_type and aggregate_id = asked.aggregate_id
@@ -65,10 +82,17 @@ pub(crate) async fn standings(
                  and command_key = asked.command_key
                limit 1
            ) known on true
+           left join lateral (
+               select version, state from snapshots
+               where aggregate_type = asked.aggregate_type and aggregate_id = asked.aggregate_id
+                 and shape = asked.shape
+               order by version desc limit 1
+           ) snapshot on true
            order by asked.place"#,
         &questions.aggregate_types,
         &questions.aggregate_ids,
-        &questions.command_keys
+        &questions.command_keys,
+        &questions.shapes as &[Option<String>]
     )
     .fetch_all(connection)
     .await
@@ -81,6 +105,8 @@ pub(crate) struct Pieces {
     pub(crate) aggregate_ids: Vec<String>,
     pub(crate) after: Vec<i64>,
     pub(crate) through: Vec<i64>,
+    /// Events fetched at most.
+    pub(crate) limit: i64,
 }
 
 /// The pieces' events, piece by piece, each in order of sequence. Ends of pieces are told by the streams' names.
@@ -104,11 +130,13 @@ pub(crate) async fn pieces(connection: &mut PgConnection, pieces: &Pieces) -> sq
                  and sequence > piece.after and sequence <= piece.through
                order by sequence
            ) event
-           order by piece.place, event.sequence"#,
+           order by piece.place, event.sequence
+           limit $5"#,
         &pieces.aggregate_types,
         &pieces.aggregate_ids,
         &pieces.after,
-        &pieces.through
+        &pieces.through,
+        pieces.limit
     )
     .fetch_all(connection)
     .await

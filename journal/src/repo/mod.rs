@@ -3,3 +3,4 @@
 pub(crate) mod events;
 pub(crate) mod seals;
 pub(crate) mod session;
+pub(crate) mod snapshots;

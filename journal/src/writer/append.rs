@@ -1,79 +1,74 @@
-//! The insert, the answers that rest on it, and the way of a batch that nobody disturbs.
+//! When an append comes back: the answers that rest on it, or what becomes of a batch that failed.
 
 use super::{
-    Cause, Remainder, Verdict, Writer,
-    batch::{Batch, Entry},
-    judge::{Judgement, PartWrite, judge},
+    Appending, Cause, Request, Verdict, Writer,
+    admit::answer_known,
+    batch::{Batch, Entry, Judgement, PartWrite},
     log::{Log, StepError},
+    snapshots::{SNAPSHOT_EVERY, Snapshot},
+    states::StreamName,
 };
-use crate::{part::Outcome, repo::events::NewRows};
+use crate::{command::Envelope, error::ExecuteError, part::Outcome};
 
 impl<L: Log> Writer<L> {
-    /// Read, judge, insert: two statements of their own, the fence only inside the second.
-    pub(super) async fn process_optimistic(&mut self, mut batch: Batch) -> Remainder {
-        if let Err(error) = self.gather(&mut batch).await {
-            return self.give_up(batch, error);
+    /// The append under way came back.
+    pub(super) async fn settle(&mut self, (log, appended): (L, Result<Vec<i64>, StepError>)) {
+        let Appending { batch, .. } = self.appending.take().expect("it was under way");
+        match appended {
+            Ok(positions) => {
+                self.appender = Some(log);
+                self.wary = self.wary.saturating_sub(1);
+                self.finish(batch, positions);
+            }
+            Err(StepError::Moved) => self.settle_moved(log, batch).await,
+            Err(error) => self.fail(log, batch, error),
         }
-        judge(&mut batch);
-        let rows = batch.rows();
-        if rows.sequences.is_empty() {
-            return self.finish(batch, Vec::new());
-        }
-        match self.log.append(&rows).await {
-            Ok(positions) => self.finish(batch, positions),
-            Err(StepError::Moved) => self.process_moved(batch).await,
-            Err(error) => self.give_up(batch, error),
-        }
+        self.admit_waiting();
     }
 
-    /// Heads, keys, and every state folded up to exactly these heads.
-    pub(super) async fn gather(&mut self, batch: &mut Batch) -> Result<(), StepError> {
-        let standings = self.log.standings(&batch.questions()).await?;
-        batch.take_standings(standings);
-        let pieces = batch.recall(&mut self.states);
-        let rows = if pieces.after.is_empty() {
-            Vec::new()
-        } else {
-            self.log.pieces(&pieces).await?
-        };
-        batch.fold(&rows);
-        Ok(())
+    /// The batch is in the log, its rows at `positions`.
+    pub(super) fn finish(&mut self, mut batch: Batch, positions: Vec<i64>) {
+        self.settled = batch.number;
+        for stream in &mut batch.streams {
+            if let Some(held) = self.states.get(&stream.name) {
+                stream.position = held.position;
+            }
+        }
+        if let Some(&position) = positions.last() {
+            self.appended.send_if_modified(|seen| {
+                let newer = position > *seen;
+                *seen = position.max(*seen);
+                newer
+            });
+        }
+        self.answer(batch, positions);
     }
 
-    /// Answer a batch whose rows are in the log at `positions`, and remember its states.
-    pub(super) fn finish(&mut self, mut batch: Batch, positions: Vec<i64>) -> Remainder {
-        batch.remember(&mut self.states);
-        let mut remainder = Remainder {
-            appended: positions.last().copied(),
-            again: Vec::new(),
-        };
+    /// Answer a batch all of which is in the log.
+    pub(super) fn answer(&mut self, batch: Batch, positions: Vec<i64>) {
         let mut positions = positions.into_iter();
-        let Batch { entries, mut streams } = batch;
+        let commands = batch.entries.len();
+        let mut again = Vec::new();
+        let Batch {
+            entries, mut streams, ..
+        } = batch;
         for Entry {
             request,
-            streams: of_entry,
-            known,
+            streams: places,
             judgement,
         } in entries
         {
             match judgement {
-                Judgement::Deferred => remainder.again.push(request),
-                Judgement::Moved => remainder.again.extend(request.again(Cause::Moved)),
+                Judgement::Moved => again.extend(request.again(Cause::Moved)),
                 Judgement::No(error) => request.answer(Err(error)),
-                Judgement::Known => {
-                    let found = known
-                        .into_iter()
-                        .map(|known| known.map(|known| known.found))
-                        .collect();
-                    let super::Request { unit, answer, .. } = request;
-                    drop(answer.send(Ok(Verdict::Known(unit, found))));
-                }
+                Judgement::Known(known) => answer_known(request, known),
                 Judgement::Write(writes) => {
-                    let outcomes = writes.into_iter().zip(of_entry).map(|(write, stream)| {
-                        let stream = &mut streams[stream];
+                    let outcomes = writes.into_iter().zip(places).map(|(write, place)| {
+                        let stream = &mut streams[place];
                         for _ in &write.decided.rows {
                             stream.position = positions.next().expect("an insert returns a position a row");
                         }
+                        self.recorded(&stream.name, &request.unit.envelope, &write, stream.position);
                         outcome(write, stream.position)
                     });
                     let outcomes = outcomes.collect();
@@ -81,66 +76,108 @@ impl<L: Log> Writer<L> {
                 }
             }
         }
-        remainder
+        self.counters.batch(commands, again.len());
+        again.into_iter().for_each(|request| self.admit(request));
     }
 
-    /// A step failed, and with it the batch.
-    pub(super) fn give_up(&mut self, batch: Batch, error: StepError) -> Remainder {
-        match error {
-            StepError::Moved => batch.moved(),
-            StepError::Unstorable(reason) => batch.unstorable(&reason),
-            StepError::Denied(reason) => batch.denied(&reason),
-            StepError::Lost(reason) => {
-                tracing::warn!(reason, "lost the writer's connection");
-                self.log.lose();
-                batch.lost(&reason)
+    /// Remember what the log now has, and take a snapshot when one is due.
+    fn recorded(&mut self, name: &StreamName, envelope: &Envelope, write: &PartWrite, position: i64) {
+        if write.decided.rows.is_empty() {
+            return;
+        }
+        let found = super::Found {
+            first_sequence: write.after + 1,
+            last_sequence: write.last_sequence(),
+        };
+        self.keys
+            .put(name.clone(), envelope.key.clone(), envelope.hash, found);
+        let Some(held) = self.states.get_mut(name) else {
+            return;
+        };
+        held.position = position;
+        let version = write.last_sequence();
+        let Some(kind) = write.kind.filter(|_| version - held.snapshot >= SNAPSHOT_EVERY) else {
+            return;
+        };
+        let snapshot = Snapshot::new(name, kind, &write.state, version);
+        if self.snapshots.try_send(snapshot).is_ok() {
+            held.snapshot = version;
+        }
+    }
+
+    /// The batch failed, and with it what was judged on it.
+    pub(super) fn fail(&mut self, mut log: L, batch: Batch, error: StepError) {
+        self.settled = batch.number;
+        self.forget(&batch);
+        if let StepError::Lost(reason) = &error {
+            tracing::warn!(reason, "lost the connection that appends");
+            log.lose();
+        }
+        self.appender = Some(log);
+        self.give_up(batch.into_requests().collect(), error);
+    }
+
+    /// Requests failed together, without a trace or with an unclear one.
+    pub(super) fn give_up(&mut self, requests: Vec<Request>, error: StepError) {
+        if let StepError::Lost(_) = &error {
+            self.forget_everything();
+        }
+        self.abandon_forming();
+        let single = requests.len() == 1;
+        let mut again = Vec::new();
+        self.counters.batch(requests.len(), requests.len());
+        for mut request in requests {
+            match &error {
+                StepError::Lost(reason) => again.extend(request.again(Cause::Lost(reason.clone()))),
+                StepError::Denied(reason) => request.answer(Err(ExecuteError::Unavailable(reason.clone()))),
+                // Each is tried without the others; the one that cannot be stored alone is given back.
+                StepError::Unstorable(reason) if single => {
+                    request.answer(Err(ExecuteError::Unstorable(reason.clone())));
+                }
+                StepError::Moved if single => request.answer(Err(ExecuteError::Unstorable(
+                    "its events are already in the log under another command".to_owned(),
+                ))),
+                StepError::Unstorable(_) | StepError::Moved => {
+                    request.alone = true;
+                    again.push(request);
+                }
             }
         }
+        again.into_iter().for_each(|request| self.admit(request));
+    }
+
+    /// What was judged on a batch that failed is judged anew.
+    pub(super) fn abandon_forming(&mut self) {
+        self.epoch += 1;
+        let next = Batch::new(self.forming.number + 1);
+        let abandoned = std::mem::replace(&mut self.forming, next);
+        self.forget(&abandoned);
+        self.waiting.extend(abandoned.into_requests());
+    }
+
+    /// Forget the streams that a batch would have written on.
+    fn forget(&mut self, batch: &Batch) {
+        for (stream, written) in batch.streams.iter().zip(batch.written()) {
+            if written {
+                self.states.forget(&stream.name);
+            }
+        }
+    }
+
+    /// A connection was lost. Behind the new one there may be another log than the one that is remembered. What a batch
+    /// under way has written stays until that has come back, too.
+    fn forget_everything(&mut self) {
+        self.be_wary();
+        self.keys.forget_all();
+        self.states.forget_settled(self.settled);
     }
 }
 
 fn outcome(write: PartWrite, position: i64) -> Outcome {
-    let version = write.after.unsigned_abs() + write.decided.rows.len() as u64;
     Outcome {
+        version: write.last_sequence().unsigned_abs(),
         state: write.state,
         events: write.decided.events,
-        version,
         position,
-    }
-}
-
-impl Batch {
-    /// What the batch writes, in order. Each command's first event on a stream carries its key.
-    pub(super) fn rows(&self) -> NewRows {
-        let mut rows = NewRows::default();
-        for entry in &self.entries {
-            let Judgement::Write(writes) = &entry.judgement else {
-                continue;
-            };
-            let envelope = &entry.request.unit.envelope;
-            let metadata = serde_json::to_string(&envelope.metadata).expect("a map of strings serializes");
-            for (write, place) in writes.iter().zip(&entry.streams) {
-                let stream = &self.streams[*place];
-                let count = i32::try_from(write.decided.rows.len())
-                    .expect("a command writes fewer events than i32 holds");
-                for (event, sequence) in write.decided.rows.iter().zip(write.after + 1..) {
-                    let first = sequence == write.after + 1;
-                    rows.aggregate_types
-                        .push(stream.name.aggregate_type.as_ref().to_owned());
-                    rows.aggregate_ids
-                        .push(stream.name.aggregate_id.as_ref().to_owned());
-                    rows.sequences.push(sequence);
-                    rows.event_types.push(event.event_type.clone());
-                    rows.event_versions.push(event.event_version.clone());
-                    rows.payloads.push(event.payload.clone());
-                    rows.metadata.push(metadata.clone());
-                    rows.command_keys
-                        .push(first.then(|| envelope.key.as_str().to_owned()));
-                    rows.command_hashes.push(first.then(|| envelope.hash.to_vec()));
-                    rows.command_events.push(first.then_some(count));
-                }
-            }
-        }
-        rows
     }
 }

@@ -5,98 +5,120 @@
 //! for the fence would be older than what the wait was for.
 
 use super::{
-    Remainder, Writer,
-    batch::Batch,
-    judge::{Judgement, judge},
+    Request, Writer,
+    batch::{Batch, Judgement},
     log::{Log, StepError},
+    look::Look,
+    states::Held,
 };
 
 impl<L: Log> Writer<L> {
-    /// A batch whose insert met a row that was already there. Under the fence, what still stands on unmoved heads is
-    /// inserted; the rest is judged again in a later batch.
-    pub(super) async fn process_moved(&mut self, mut batch: Batch) -> Remainder {
-        let appended = self.append_unmoved(&mut batch).await;
-        self.finish_fenced(batch, appended).await
-    }
-
-    async fn append_unmoved(&mut self, batch: &mut Batch) -> Result<Vec<i64>, StepError> {
-        self.log.begin_fenced().await?;
-        let standings = self.log.standings(&batch.questions()).await?;
-        batch.drop_moved(standings.iter().map(|standing| standing.head));
-        self.append_and_commit(batch).await
-    }
-
-    /// A batch that must not be disturbed any more, or that may have been recorded already by a lost connection: the
-    /// fence is held from the first read to the commit.
-    pub(super) async fn process_fenced(&mut self, mut batch: Batch) -> Remainder {
-        let appended = self.append_fenced(&mut batch).await;
-        self.finish_fenced(batch, appended).await
-    }
-
-    async fn append_fenced(&mut self, batch: &mut Batch) -> Result<Vec<i64>, StepError> {
-        self.log.begin_fenced().await?;
-        self.gather(batch).await?;
-        judge(batch);
-        self.append_and_commit(batch).await
-    }
-
-    async fn append_and_commit(&mut self, batch: &Batch) -> Result<Vec<i64>, StepError> {
-        let rows = batch.rows();
-        let positions = if rows.sequences.is_empty() {
-            Vec::new()
-        } else {
-            self.log.append(&rows).await?
-        };
-        self.log.commit().await?;
-        Ok(positions)
-    }
-
-    async fn finish_fenced(&mut self, batch: Batch, appended: Result<Vec<i64>, StepError>) -> Remainder {
-        let error = match appended {
-            Ok(positions) => return self.finish(batch, positions),
-            Err(error) => error,
-        };
-        if !matches!(error, StepError::Lost(_)) {
-            self.log.roll_back().await;
+    /// The insert of a batch met a row that was already there. Under the fence, what still stands on unmoved heads is
+    /// inserted; the rest is judged again.
+    pub(super) async fn settle_moved(&mut self, mut log: L, mut batch: Batch) {
+        self.be_wary();
+        self.abandon_forming();
+        match append_unmoved(&mut log, &mut batch).await {
+            Ok(positions) => {
+                self.appender = Some(log);
+                self.put_back(&batch);
+                self.finish(batch, positions);
+            }
+            Err(error) => self.fail_fenced(log, batch, error).await,
         }
-        match error {
-            // No head moved, and yet a row is there already: it is the data.
-            StepError::Moved => batch.unstorable("its events are already in the log under another command"),
-            error => self.give_up(batch, error),
+    }
+
+    /// What was judged on the way to a batch of which only a part is in the log: states as of that part.
+    fn put_back(&mut self, batch: &Batch) {
+        for stream in &batch.streams {
+            self.states.forget(&stream.name);
         }
+        for entry in &batch.entries {
+            let Judgement::Write(writes) = &entry.judgement else {
+                continue;
+            };
+            for (write, &place) in writes.iter().zip(&entry.streams) {
+                let stream = &batch.streams[place];
+                let state = write.kind.map(|kind| (kind, write.state.clone()));
+                let mut held = Held::settled(state, write.last_sequence(), stream.position, 0);
+                held.last_batch = batch.number;
+                self.states.put(stream.name.clone(), held);
+            }
+        }
+    }
+
+    /// Requests that must not be disturbed any more, that may have been recorded already by a lost connection, or that
+    /// are tried one by one: the fence is held from the first read to the commit, and nothing else is under way.
+    pub(super) async fn append_exclusively(&mut self) {
+        let requests = self.take_exclusive();
+        let mut log = self.appender.take().expect("nothing is under way");
+        let look = Look::new(requests, &self.states);
+        let looked = match log.ensure().await {
+            Err(reason) => Err((look.into_requests().collect(), StepError::Lost(reason))),
+            Ok(()) => match log.begin_fenced().await {
+                Err(error) => Err((look.into_requests().collect(), error)),
+                Ok(()) => look.ask(&mut log).await,
+            },
+        };
+        match looked {
+            Ok(look) => {
+                self.take_look(look);
+                let next = Batch::new(self.forming.number + 1);
+                let batch = std::mem::replace(&mut self.forming, next);
+                match append_and_commit(&mut log, &batch).await {
+                    Ok(positions) => {
+                        self.appender = Some(log);
+                        self.finish(batch, positions);
+                    }
+                    Err(error) => self.fail_fenced(log, batch, error).await,
+                }
+            }
+            Err((requests, error)) => {
+                end_failed(&mut log, &error).await;
+                self.appender = Some(log);
+                self.give_up(requests, error);
+            }
+        }
+    }
+
+    /// One that must be alone, or all that need the fence.
+    fn take_exclusive(&mut self) -> Vec<Request> {
+        match self.exclusive.iter().position(|request| request.alone) {
+            Some(alone) => vec![self.exclusive.remove(alone)],
+            None => {
+                let count = self.exclusive.len().min(self.config.batch_max);
+                self.exclusive.drain(..count).collect()
+            }
+        }
+    }
+
+    /// Where no head moved and yet a row is there already ([`StepError::Moved`]), it is the data.
+    async fn fail_fenced(&mut self, mut log: L, batch: Batch, error: StepError) {
+        end_failed(&mut log, &error).await;
+        self.fail(log, batch, error);
     }
 }
 
-impl Batch {
-    /// Mark what rests on a head that moved, and everything tied to that by a unit: a unit that is not written takes
-    /// its events off its other streams too, and later commands there were judged on them.
-    fn drop_moved(&mut self, heads: impl Iterator<Item = i64>) {
-        let mut moved = vec![false; self.streams.len()];
-        let asked = self.entries.iter().flat_map(|entry| &entry.streams);
-        for (&stream, head) in asked.zip(heads) {
-            moved[stream] |= head != self.streams[stream].head;
-        }
-        let mut spreading = true;
-        while spreading {
-            spreading = false;
-            for entry in &mut self.entries {
-                let rests_on_moved = entry.streams.iter().any(|&stream| moved[stream]);
-                if !rests_on_moved || !matches!(entry.judgement, Judgement::Write(_) | Judgement::No(_)) {
-                    continue;
-                }
-                if let Judgement::Write(_) = entry.judgement {
-                    for &stream in &entry.streams {
-                        moved[stream] = true;
-                    }
-                }
-                entry.judgement = Judgement::Moved;
-                spreading = true;
-            }
-        }
-        for (stream, moved) in self.streams.iter_mut().zip(moved) {
-            if moved {
-                stream.state = None;
-            }
-        }
+/// End a failed transaction.
+async fn end_failed(log: &mut impl Log, error: &StepError) {
+    match error {
+        StepError::Lost(_) => log.lose(),
+        _ => log.roll_back().await,
     }
+}
+
+async fn append_unmoved(log: &mut impl Log, batch: &mut Batch) -> Result<Vec<i64>, StepError> {
+    log.begin_fenced().await?;
+    let standings = log.standings(&batch.questions()).await?;
+    batch.drop_moved(standings);
+    append_and_commit(log, batch).await
+}
+
+async fn append_and_commit(log: &mut impl Log, batch: &Batch) -> Result<Vec<i64>, StepError> {
+    let positions = match batch.rows.sequences.is_empty() {
+        true => Vec::new(),
+        false => log.append(&batch.rows).await?,
+    };
+    log.commit().await?;
+    Ok(positions)
 }

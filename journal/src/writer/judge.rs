@@ -1,141 +1,122 @@
-//! Judging a batch in order, on states that evolve from command to command.
+//! Judging a request on remembered states, which evolve from request to request.
 //!
-//! Nothing here waits or does I/O. The aggregate's code may panic: that command is given back as panicked, and what it
-//! may have half folded is dropped; later commands on its streams wait for the next batch, which loads anew.
+//! Nothing here waits or does I/O. The aggregate's code may panic: that request is given back as panicked, and a state
+//! that it may have half folded is dropped.
 
 use std::{
     any::Any,
-    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
-use super::batch::{Batch, Entry, Stream};
+use super::{
+    batch::PartWrite,
+    states::{Held, States, StreamName},
+};
 use crate::{
+    command::Unit,
     error::{AnyRefusal, ExecuteError},
-    part::{Decided, State},
+    part::{Decided, Part, State, nothing},
 };
 
-/// What was found about a request, valid once the batch is committed.
-pub(super) enum Judgement {
-    /// To be looked at in the next batch.
-    Deferred,
-    /// To be judged again: another writer appended to one of its streams.
-    Moved,
-    /// The log knows its key.
-    Known,
-    /// It is not done.
-    No(ExecuteError<AnyRefusal>),
-    /// Its events, part by part.
-    Write(Vec<PartWrite>),
-}
-
-/// What a unit writes on one stream.
-pub(super) struct PartWrite {
-    pub(super) decided: Decided,
-    pub(super) state: State,
-    /// The stream's last sequence before.
-    pub(super) after: i64,
-}
-
-/// Judge every entry. What is written here is written only in memory, until the append.
-pub(super) fn judge(batch: &mut Batch) {
-    let Batch { entries, streams } = batch;
-    let mut written_keys = HashSet::new();
-    for entry in entries {
-        entry.judgement = judge_entry(entry, streams, &written_keys);
-        if let Judgement::Write(_) = entry.judgement {
-            for &stream in &entry.streams {
-                written_keys.insert((stream, entry.request.unit.envelope.key.clone()));
-            }
+/// What each part of a unit decides, on the states of its streams, all of which are at hand. Nothing changes.
+pub(super) fn decide(
+    states: &States,
+    names: &[StreamName],
+    unit: &Unit,
+) -> Result<Vec<Decided>, ExecuteError<AnyRefusal>> {
+    let current = at_hand(states, &names[0]).version.unsigned_abs();
+    if let Some(expected) = unit
+        .envelope
+        .expected_version
+        .filter(|&expected| expected != current)
+    {
+        return Err(ExecuteError::VersionConflict { expected, current });
+    }
+    let decide_all = || {
+        let mut decided = Vec::with_capacity(unit.parts.len());
+        for (index, (part, name)) in unit.parts.iter().zip(names).enumerate() {
+            let state = state_for(part.as_ref(), at_hand(states, name));
+            let of_part = part.decide(&state, unit.envelope.at);
+            decided.push(of_part.map_err(|refusal| ExecuteError::Refused(refusal.at(index)))?);
         }
-    }
-}
-
-fn judge_entry(
-    entry: &Entry,
-    streams: &mut [Stream],
-    written_keys: &HashSet<(usize, crate::command::CommandKey)>,
-) -> Judgement {
-    let envelope = &entry.request.unit.envelope;
-    let mut known = entry.known.iter().flatten().peekable();
-    if known.peek().is_some() {
-        let same = known.all(|known| known.hash == envelope.hash);
-        return if same {
-            Judgement::Known
-        } else {
-            Judgement::No(ExecuteError::KeyReused)
-        };
-    }
-    // A batch mate has the same key: once it is committed, the next batch finds the key in the log.
-    if entry
-        .streams
-        .iter()
-        .any(|&stream| written_keys.contains(&(stream, envelope.key.clone())))
-    {
-        return Judgement::Deferred;
-    }
-    if let Some(corruption) = entry
-        .streams
-        .iter()
-        .find_map(|&stream| streams[stream].corrupt.clone())
-    {
-        return Judgement::No(ExecuteError::Corrupt(corruption));
-    }
-    let current = streams[entry.streams[0]].next.unsigned_abs();
-    if let Some(expected) = envelope.expected_version.filter(|&expected| expected != current) {
-        return Judgement::No(ExecuteError::VersionConflict { expected, current });
-    }
-    let decided = match catch_unwind(AssertUnwindSafe(|| decide(entry, streams))) {
-        Ok(Some(Ok(decided))) => decided,
-        Ok(Some(Err(refusal))) => return Judgement::No(ExecuteError::Refused(refusal)),
-        Ok(None) => return Judgement::Deferred,
-        Err(panic) => return Judgement::No(ExecuteError::Panicked(panic_message(panic.as_ref()))),
+        Ok(decided)
     };
-    let before: Vec<i64> = entry.streams.iter().map(|&stream| streams[stream].next).collect();
-    match catch_unwind(AssertUnwindSafe(|| evolve(entry, streams, decided))) {
-        Ok(writes) => Judgement::Write(writes),
-        Err(panic) => {
-            for (&stream, next) in entry.streams.iter().zip(before) {
-                streams[stream].state = None;
-                streams[stream].next = next;
-            }
-            Judgement::No(ExecuteError::Panicked(panic_message(panic.as_ref())))
+    catch_unwind(AssertUnwindSafe(decide_all))
+        .unwrap_or_else(|panic| Err(ExecuteError::Panicked(panic_message(panic.as_ref()))))
+}
+
+/// Whether an append of it proves all that it rests on: it writes on each of its streams.
+pub(super) fn is_proved_by_its_append(decided: &[Decided]) -> bool {
+    decided.iter().all(|of_part| !of_part.rows.is_empty())
+}
+
+/// Fold what was decided into the remembered states. A panic of the aggregate's code loses them, not their versions.
+pub(super) fn evolve(
+    states: &mut States,
+    names: &[StreamName],
+    unit: &Unit,
+    decided: Vec<Decided>,
+) -> Result<Vec<PartWrite>, ExecuteError<AnyRefusal>> {
+    let before: Vec<i64> = names.iter().map(|name| at_hand(states, name).version).collect();
+    let evolve_all = AssertUnwindSafe(|| {
+        let parts = unit.parts.iter().zip(names).zip(decided);
+        parts
+            .map(|((part, name), decided)| evolve_part(part.as_ref(), at_hand_mut(states, name), decided))
+            .collect()
+    });
+    catch_unwind(evolve_all).map_err(|panic| {
+        for (name, version) in names.iter().zip(before) {
+            let held = at_hand_mut(states, name);
+            held.state = None;
+            held.version = version;
         }
+        ExecuteError::Panicked(panic_message(panic.as_ref()))
+    })
+}
+
+fn evolve_part(part: &dyn Part, held: &mut Held, decided: Decided) -> PartWrite {
+    let mut write = PartWrite {
+        after: held.version,
+        kind: part.kind(),
+        state: state_for(part, held),
+        decided,
+    };
+    if write.decided.rows.is_empty() {
+        return write;
+    }
+    held.version = write.last_sequence();
+    let state = held.state.take();
+    if let Some(kind) = part.kind() {
+        // Only one reference may be left while it is folded into, or the whole state is copied.
+        drop(std::mem::replace(&mut write.state, nothing()));
+        let (_, state) = state.expect("it was decided on");
+        let state = part.evolve(state, &write.decided);
+        write.state = Arc::clone(&state);
+        held.state = Some((kind, state));
+    }
+    write
+}
+
+/// What a part is judged on: of the stream's own kind, or nothing at all.
+fn state_for(part: &dyn Part, held: &Held) -> State {
+    match (part.kind(), &held.state) {
+        (None, _) => nothing(),
+        (Some(_), Some((_, state))) => Arc::clone(state),
+        (Some(_), None) => panic!("a request is judged when its states are at hand"),
     }
 }
 
-/// Every part on the state before the unit. `None` if a state is not at hand.
-fn decide(entry: &Entry, streams: &[Stream]) -> Option<Result<Vec<Decided>, AnyRefusal>> {
-    let unit = &entry.request.unit;
-    let mut decided = Vec::with_capacity(unit.parts.len());
-    for (index, (part, &stream)) in unit.parts.iter().zip(&entry.streams).enumerate() {
-        let state = streams[stream].state_for(part.as_ref())?;
-        match part.decide(&state, unit.envelope.at) {
-            Ok(events) => decided.push(events),
-            Err(refusal) => return Some(Err(refusal.at(index))),
-        }
-    }
-    Some(Ok(decided))
+fn at_hand<'s>(states: &'s States, name: &StreamName) -> &'s Held {
+    states
+        .get(name)
+        .expect("a request is judged when its streams are at hand")
 }
 
-fn evolve(entry: &Entry, streams: &mut [Stream], decided: Vec<Decided>) -> Vec<PartWrite> {
-    let mut writes = Vec::with_capacity(decided.len());
-    for ((part, &index), decided) in entry.request.unit.parts.iter().zip(&entry.streams).zip(decided) {
-        let stream = &mut streams[index];
-        let after = stream.next;
-        let state = stream.evolve(part.as_ref(), &decided);
-        stream.next += rows_count(&decided);
-        writes.push(PartWrite {
-            decided,
-            state,
-            after,
-        });
-    }
-    writes
-}
-
-fn rows_count(decided: &Decided) -> i64 {
-    i64::try_from(decided.rows.len()).expect("events fit in memory, so their number fits in i64")
+fn at_hand_mut<'s>(states: &'s mut States, name: &StreamName) -> &'s mut Held {
+    states
+        .get_mut(name)
+        .expect("a request is judged when its streams are at hand")
 }
 
 /// What a panic said.

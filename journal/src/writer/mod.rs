@@ -1,40 +1,61 @@
 //! The writer: one task a process that judges commands and appends their events, batch by batch.
 //!
-//! While one batch is at the database the next commands queue up and become the next batch: batches form by
-//! themselves, there is no timer. A batch is
+//! It has two sessions on the log and two things under way at a time. One session *appends* a batch; the other *looks*
+//! ([`look`]) at what is not remembered. Meanwhile commands are judged in memory and form the next batch: batches form
+//! by themselves, there is no timer.
 //!
-//! 1. one statement that reads the heads of its streams and what stands under its command keys ([`batch`]);
-//! 2. folding what the log has beyond the remembered states, up to exactly those heads;
-//! 3. known keys are answered from the log;
-//! 4. the rest is judged in order, on states that evolve from command to command ([`judge`]);
-//! 5. one insert of all events ([`append`]).
+//! - A command whose streams are remembered is judged at once ([`judge`]), on states that evolve from command to
+//!   command. If it writes on each of its streams, that is all: its insert is refused by the log if any of them went on
+//!   meanwhile, or if its key is known.
+//! - Whatever else happens to it rests on a look that began after it came in: streams that are not remembered, keys
+//!   that may be known, and every answer that writes nothing. A refusal is an answer about the log, never about the
+//!   memory alone.
+//! - An answer is given when everything it rests on is in the log ([`append`]): the command's own events, and events of
+//!   batch mates and of the batch before, which its state had in it.
 //!
-//! Every answer waits for step 5, refusals too: a refusal may rest on a batch mate's events. So an answer that writes
-//! nothing is an answer about the log as of step 1 and never about the memory alone.
+//! When another writer appends to the same streams, inserts fail ([`contention`]); for a while every command is looked
+//! up first then ([`WARY_BATCHES`]).
 //!
 //! **What is locked, in which order.** Only the fence, a transaction lock that the insert's trigger takes before
 //! positions are drawn. Normally it is held inside one autocommit statement, with no round trip of ours. Where it must
 //! be held longer ([`contention`]) it is taken first, before anything is read, and nothing else is ever waited for
 //! under it: two writers cannot deadlock.
 //!
-//! **What would break.** Loading a stream beyond the head that step 1 saw: a command recorded in between would be
-//! folded into the state while its key was not yet seen, and a retry would be judged a second time.
+//! **What would break.** Appending a batch before the one it was judged on is in the log. Keeping a state when a batch
+//! whose events it holds failed, or using a look that began before that. Remembering anything across a lost connection:
+//! behind the new one there may be a log that ends earlier, and an append would leave a gap.
 
+mod admit;
 mod append;
 mod batch;
-mod cache;
 mod connection;
 mod contention;
 mod judge;
+mod keys;
 mod log;
+mod look;
+mod snapshots;
+mod states;
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::{
+    sync::{Notify, mpsc, oneshot, watch},
+    task::JoinHandle,
+};
 
-pub(crate) use self::connection::WriterConnection;
-pub(crate) use self::judge::panic_message;
-use self::{batch::Batch, cache::StateCache, log::Log};
+use self::{
+    batch::Batch,
+    keys::RecentKeys,
+    log::{Log, StepError},
+    look::Look,
+    states::{BatchNumber, States},
+};
+pub(crate) use self::{
+    connection::WriterConnection,
+    judge::panic_message,
+    snapshots::{Snapshot, keep_snapshots},
+};
 use crate::{
     command::Unit,
     config::JournalConfig,
@@ -46,6 +67,13 @@ use crate::{
 /// How often a unit is judged before it is given back as contended or unavailable. The last time is under the fence,
 /// where nobody can come between.
 const TRIES_MAX: u32 = 5;
+
+/// For so many batches after an append that met another writer's, or a key it did not know of, every command is looked
+/// up before it is judged: one such append costs more than all the looks.
+const WARY_BATCHES: u32 = 64;
+
+/// Commands taken from the queue before looking whether something else is to do.
+const ADMITTED_AT_ONCE: usize = 64;
 
 /// A unit on its way through the writer.
 pub(crate) struct Request {
@@ -120,100 +148,200 @@ enum Cause {
 pub(crate) struct Writer<L> {
     config: Arc<JournalConfig>,
     queue: mpsc::Receiver<Request>,
-    log: L,
-    states: StateCache,
-    /// Units to judge again, before anything new.
-    again: Vec<Request>,
+    /// The session that appends; away while it does.
+    appender: Option<L>,
+    /// The session that looks; away while it does.
+    looker: Option<L>,
+    states: States,
+    keys: RecentKeys,
+    /// The batch that forms.
+    forming: Batch,
+    appending: Option<Appending<L>>,
+    looking: Option<Looking<L>>,
+    /// To be looked up.
+    to_look: Vec<Request>,
+    /// To be admitted anew once the batches under way are in the log or have failed.
+    waiting: Vec<Request>,
+    /// To be judged under the fence, with nothing else under way.
+    exclusive: Vec<Request>,
+    /// The last batch that is in the log, or failed and is forgotten.
+    settled: BatchNumber,
+    /// Counts failed batches: what was looked up before one is not used after it.
+    epoch: u64,
+    /// Batches for which every command is still looked up first.
+    wary: u32,
     appended: watch::Sender<i64>,
+    snapshots: mpsc::Sender<Snapshot>,
     counters: Arc<WriterCounters>,
 }
 
-/// What a batch left to do.
-#[derive(Default)]
-struct Remainder {
-    /// To be judged again.
-    again: Vec<Request>,
-    /// The last position appended.
-    appended: Option<i64>,
+/// An append under way.
+struct Appending<L> {
+    batch: Batch,
+    task: JoinHandle<(L, Result<Vec<i64>, StepError>)>,
+}
+
+/// A look under way.
+struct Looking<L> {
+    epoch: u64,
+    task: JoinHandle<(L, Result<Look, (Vec<Request>, StepError)>)>,
+}
+
+/// What the writer works with beside its queue.
+pub(crate) struct Surroundings {
+    /// Told the position of the last event appended.
+    pub(crate) appended: watch::Sender<i64>,
+    /// Takes snapshots that are due. When it is full, they are due again later.
+    pub(crate) snapshots: mpsc::Sender<Snapshot>,
+    /// Counts.
+    pub(crate) counters: Arc<WriterCounters>,
 }
 
 impl<L: Log> Writer<L> {
     pub(crate) fn new(
         config: Arc<JournalConfig>,
-        log: L,
+        [appender, looker]: [L; 2],
         queue: mpsc::Receiver<Request>,
-        appended: watch::Sender<i64>,
-        counters: Arc<WriterCounters>,
+        surroundings: Surroundings,
     ) -> Self {
-        Self {
-            log,
-            states: StateCache::new(config.cached_streams_max),
-            config,
-            queue,
-            again: Vec::new(),
+        let Surroundings {
             appended,
+            snapshots,
             counters,
+        } = surroundings;
+        Self {
+            queue,
+            appender: Some(appender),
+            looker: Some(looker),
+            states: States::new(config.cached_bytes_max),
+            keys: RecentKeys::new(config.recent_keys_max),
+            forming: Batch::new(1),
+            appending: None,
+            looking: None,
+            to_look: Vec::new(),
+            waiting: Vec::new(),
+            exclusive: Vec::new(),
+            settled: 0,
+            epoch: 0,
+            wary: 0,
+            appended,
+            snapshots,
+            counters,
+            config,
         }
     }
 
     /// Work until the journal is dropped, or closed through `closing`; what is queued by then is still done.
     pub(crate) async fn run(mut self, closing: Arc<Notify>) {
-        let mut requests = Vec::new();
+        let mut received = Vec::new();
+        let mut open = true;
         loop {
-            requests.append(&mut self.again);
-            if requests.is_empty() {
-                tokio::select! {
-                    received = self.queue.recv_many(&mut requests, self.config.batch_max) => {
-                        if received == 0 {
-                            break;
-                        }
-                    }
-                    () = closing.notified() => {
-                        self.queue.close();
-                        continue;
+            self.set_going().await;
+            if !open && self.is_idle() {
+                break;
+            }
+            let room = self.room();
+            tokio::select! {
+                biased;
+                appended = finished(self.appending.as_mut().map(|appending| &mut appending.task)) => {
+                    self.settle(appended).await;
+                }
+                looked = finished(self.looking.as_mut().map(|looking| &mut looking.task)) => {
+                    self.looked(looked);
+                }
+                count = self.queue.recv_many(&mut received, room), if open && room > 0 => {
+                    open = count > 0;
+                    for request in received.drain(..) {
+                        self.admit(request);
                     }
                 }
-            }
-            while requests.len() < self.config.batch_max {
-                match self.queue.try_recv() {
-                    Ok(request) => requests.push(request),
-                    Err(_) => break,
-                }
-            }
-            let mut batch = std::mem::take(&mut requests);
-            let isolated = batch.iter().position(|request| request.alone);
-            if let Some(isolated) = isolated {
-                let request = batch.remove(isolated);
-                self.again = batch;
-                batch = vec![request];
-            }
-            let commands = batch.len();
-            let remainder = self.process(batch).await;
-            self.counters.batch(commands, remainder.again.len());
-            let later = std::mem::replace(&mut self.again, remainder.again);
-            self.again.extend(later);
-            if let Some(position) = remainder.appended {
-                self.appended.send_if_modified(|seen| {
-                    let newer = position > *seen;
-                    *seen = position.max(*seen);
-                    newer
-                });
+                () = closing.notified(), if open => self.queue.close(),
             }
         }
-        self.log.close().await;
+        for session in [&mut self.appender, &mut self.looker].into_iter().flatten() {
+            session.close().await;
+        }
     }
 
-    /// One batch, from its first read to its answers.
-    async fn process(&mut self, requests: Vec<Request>) -> Remainder {
-        let fenced = requests.iter().any(|request| request.fenced);
-        let batch = Batch::new(requests);
-        if let Err(reason) = self.log.ensure().await {
-            return batch.lost(&reason);
+    /// How many commands may be taken in now.
+    fn room(&self) -> usize {
+        if !self.exclusive.is_empty() {
+            return 0;
         }
-        if fenced {
-            self.process_fenced(batch).await
-        } else {
-            self.process_optimistic(batch).await
+        let held_up = self.to_look.len() + self.waiting.len();
+        let taken = self.forming.entries.len().max(held_up);
+        self.config.batch_max.saturating_sub(taken).min(ADMITTED_AT_ONCE)
+    }
+
+    /// Start what can be started.
+    async fn set_going(&mut self) {
+        while self.appending.is_none() {
+            if !self.forming.entries.is_empty() {
+                self.start_append();
+            } else if !self.waiting.is_empty() {
+                self.admit_waiting();
+            } else if !self.exclusive.is_empty() {
+                self.append_exclusively().await;
+            } else {
+                break;
+            }
         }
+        if self.looking.is_none() && !self.to_look.is_empty() {
+            self.start_look();
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.appending.is_none() && self.looking.is_none() && self.to_look.is_empty()
+    }
+
+    fn start_append(&mut self) {
+        let next = Batch::new(self.forming.number + 1);
+        let mut batch = std::mem::replace(&mut self.forming, next);
+        let mut log = self.appender.take().expect("one append at a time");
+        let rows = std::mem::take(&mut batch.rows);
+        let task = tokio::spawn(async move {
+            let appended = match log.ensure().await {
+                Ok(()) => log.append(&rows).await,
+                Err(reason) => Err(StepError::Lost(reason)),
+            };
+            (log, appended)
+        });
+        self.appending = Some(Appending { batch, task });
+    }
+
+    fn start_look(&mut self) {
+        let mut requests = std::mem::take(&mut self.to_look);
+        if requests.len() > self.config.batch_max {
+            self.to_look = requests.split_off(self.config.batch_max);
+        }
+        let look = Look::new(requests, &self.states);
+        let mut log = self.looker.take().expect("one look at a time");
+        let task = tokio::spawn(async move {
+            let looked = match log.ensure().await {
+                Ok(()) => look.ask(&mut log).await,
+                Err(reason) => Err((look.into_requests().collect(), StepError::Lost(reason))),
+            };
+            (log, looked)
+        });
+        self.looking = Some(Looking {
+            epoch: self.epoch,
+            task,
+        });
+    }
+}
+
+/// What a task came to, once there is one. A panic of it is this task's own.
+async fn finished<T>(task: Option<&mut JoinHandle<T>>) -> T {
+    match task {
+        None => std::future::pending().await,
+        Some(task) => match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down; nobody is left to be answered.
+                Err(_) => std::future::pending().await,
+            },
+        },
     }
 }

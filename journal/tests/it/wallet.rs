@@ -56,6 +56,7 @@ impl Refusal for Insufficient {
 
 impl Aggregate for Wallet {
     const TYPE: &'static str = "wallet";
+    const SHAPE: &'static str = "1";
     type Command = Ask;
     type Event = Happened;
     type Refusal = Insufficient;
