@@ -5,7 +5,7 @@ use super::{
     batch::{Batch, Entry, Judgement, Known},
     judge::{decide, evolve, is_proved_by_its_append},
     log::{Log, StepError},
-    look::{Look, LookedUp, Stream},
+    look::{Look, Looked, LookedUp, Stream},
     states::{Held, StreamName},
 };
 use crate::error::ExecuteError;
@@ -18,16 +18,10 @@ impl<L: Log> Writer<L> {
             return;
         }
         let names = names(&request);
-        let key = &request.unit.envelope.key;
-        if let [name] = names.as_slice()
-            && let Some((hash, found)) = self.keys.get(name, key)
-        {
-            let known = Known {
-                found,
-                hash: hash.to_vec(),
-            };
-            answer_known(request, vec![Some(known)]);
-        } else if self.is_being_recorded(&request, &names) {
+        let Some(request) = self.answer_recalled(request, &names) else {
+            return;
+        };
+        if self.is_being_recorded(&request, &names) {
             self.waiting.push(request);
         } else if self.wary > 0 {
             self.to_look.push(request);
@@ -59,7 +53,7 @@ impl<L: Log> Writer<L> {
     }
 
     /// A look came back.
-    pub(super) fn looked(&mut self, (mut log, looked): (L, Result<Look, (Vec<Request>, StepError)>)) {
+    pub(super) fn looked(&mut self, (mut log, looked): (L, Looked)) {
         let epoch = self.looking.take().map(|looking| looking.epoch);
         if let Err((_, StepError::Lost(reason))) = &looked {
             tracing::warn!(reason, "lost the connection that looks");
@@ -68,8 +62,12 @@ impl<L: Log> Writer<L> {
         self.looker = Some(log);
         match looked {
             Ok(look) if epoch == Some(self.epoch) => self.take_look(look),
-            Ok(look) => look.into_requests().for_each(|request| self.admit(request)),
-            Err((requests, error)) => self.give_up(requests, error),
+            Ok(look) => {
+                for request in look.into_requests() {
+                    self.admit(request);
+                }
+            }
+            Err((requests, error)) => self.give_up(requests, &error),
         }
     }
 
@@ -118,6 +116,10 @@ impl<L: Log> Writer<L> {
             answer_known(request, known);
             return;
         }
+        // The same command may have come once more while this one was looked up, and be in the log since.
+        let Some(request) = self.answer_recalled(request, &names) else {
+            return;
+        };
         let corrupt = places.iter().find_map(|&place| streams[place].corrupt.clone());
         if let Some(corruption) = corrupt {
             request.answer(Err(ExecuteError::Corrupt(corruption)));
@@ -154,9 +156,9 @@ impl<L: Log> Writer<L> {
             }
             rests_on = held.last_batch.max(rests_on);
         }
-        let mut settled = Batch::new(0);
+        let mut in_the_log = Batch::default();
         let batch = match &mut self.appending {
-            _ if rests_on <= self.settled => &mut settled,
+            _ if rests_on <= self.settled => &mut in_the_log,
             Some(appending) if appending.batch.number == rests_on => &mut appending.batch,
             _ => &mut self.forming,
         };
@@ -178,7 +180,35 @@ impl<L: Log> Writer<L> {
         for name in names {
             self.states.used(name, self.settled);
         }
-        self.answer(settled, Vec::new());
+        let again = self.answer(in_the_log, Vec::new());
+        debug_assert!(again.is_empty(), "what rests on nothing new is answered");
+    }
+
+    /// What the log has under the request's key, as far as that is remembered, part by part.
+    fn recall(&self, request: &Request, names: &[StreamName]) -> Vec<Option<Known>> {
+        let key = &request.unit.envelope.key;
+        let recalled = names.iter().map(|name| {
+            let (hash, found) = self.keys.get(name, key)?;
+            Some(Known {
+                found,
+                hash: hash.to_vec(),
+            })
+        });
+        recalled.collect()
+    }
+
+    /// Answer a request whose key is remembered. If it is remembered for some of its streams only, the log knows what
+    /// it recorded on the others. The request, if nothing is remembered.
+    fn answer_recalled(&mut self, request: Request, names: &[StreamName]) -> Option<Request> {
+        let recalled = self.recall(&request, names);
+        if recalled.iter().all(Option::is_some) {
+            answer_known(request, recalled);
+        } else if recalled.iter().any(Option::is_some) {
+            self.to_look.push(request);
+        } else {
+            return Some(request);
+        }
+        None
     }
 
     /// Whether a batch under way is about to record the request's key.

@@ -21,7 +21,7 @@ impl<L: Log> Writer<L> {
                 self.finish(batch, positions);
             }
             Err(StepError::Moved) => self.settle_moved(log, batch).await,
-            Err(error) => self.fail(log, batch, error),
+            Err(error) => self.fail(log, batch, &error),
         }
         self.admit_waiting();
     }
@@ -41,13 +41,17 @@ impl<L: Log> Writer<L> {
                 newer
             });
         }
-        self.answer(batch, positions);
+        let commands = batch.entries.len();
+        let again = self.answer(batch, positions);
+        self.counters.batch(commands, again.len());
+        for request in again {
+            self.admit(request);
+        }
     }
 
-    /// Answer a batch all of which is in the log.
-    pub(super) fn answer(&mut self, batch: Batch, positions: Vec<i64>) {
+    /// Answer a batch all of which is in the log, but for what is to be judged again.
+    pub(super) fn answer(&mut self, batch: Batch, positions: Vec<i64>) -> Vec<Request> {
         let mut positions = positions.into_iter();
-        let commands = batch.entries.len();
         let mut again = Vec::new();
         let Batch {
             entries, mut streams, ..
@@ -76,8 +80,7 @@ impl<L: Log> Writer<L> {
                 }
             }
         }
-        self.counters.batch(commands, again.len());
-        again.into_iter().for_each(|request| self.admit(request));
+        again
     }
 
     /// Remember what the log now has, and take a snapshot when one is due.
@@ -106,10 +109,10 @@ impl<L: Log> Writer<L> {
     }
 
     /// The batch failed, and with it what was judged on it.
-    pub(super) fn fail(&mut self, mut log: L, batch: Batch, error: StepError) {
+    pub(super) fn fail(&mut self, mut log: L, batch: Batch, error: &StepError) {
         self.settled = batch.number;
         self.forget(&batch);
-        if let StepError::Lost(reason) = &error {
+        if let StepError::Lost(reason) = error {
             tracing::warn!(reason, "lost the connection that appends");
             log.lose();
         }
@@ -118,8 +121,8 @@ impl<L: Log> Writer<L> {
     }
 
     /// Requests failed together, without a trace or with an unclear one.
-    pub(super) fn give_up(&mut self, requests: Vec<Request>, error: StepError) {
-        if let StepError::Lost(_) = &error {
+    pub(super) fn give_up(&mut self, requests: Vec<Request>, error: &StepError) {
+        if let StepError::Lost(_) = error {
             self.forget_everything();
         }
         self.abandon_forming();
@@ -127,7 +130,7 @@ impl<L: Log> Writer<L> {
         let mut again = Vec::new();
         self.counters.batch(requests.len(), requests.len());
         for mut request in requests {
-            match &error {
+            match error {
                 StepError::Lost(reason) => again.extend(request.again(Cause::Lost(reason.clone()))),
                 StepError::Denied(reason) => request.answer(Err(ExecuteError::Unavailable(reason.clone()))),
                 // Each is tried without the others; the one that cannot be stored alone is given back.
@@ -143,12 +146,13 @@ impl<L: Log> Writer<L> {
                 }
             }
         }
-        again.into_iter().for_each(|request| self.admit(request));
+        for request in again {
+            self.admit(request);
+        }
     }
 
     /// What was judged on a batch that failed is judged anew.
     pub(super) fn abandon_forming(&mut self) {
-        self.epoch += 1;
         let next = Batch::new(self.forming.number + 1);
         let abandoned = std::mem::replace(&mut self.forming, next);
         self.forget(&abandoned);
@@ -167,6 +171,7 @@ impl<L: Log> Writer<L> {
     /// A connection was lost. Behind the new one there may be another log than the one that is remembered. What a batch
     /// under way has written stays until that has come back, too.
     fn forget_everything(&mut self) {
+        self.epoch += 1;
         self.be_wary();
         self.keys.forget_all();
         self.states.forget_settled(self.settled);

@@ -24,7 +24,7 @@ impl<L: Log> Writer<L> {
                 self.put_back(&batch);
                 self.finish(batch, positions);
             }
-            Err(error) => self.fail_fenced(log, batch, error).await,
+            Err(error) => self.fail_fenced(log, batch, &error).await,
         }
     }
 
@@ -52,7 +52,7 @@ impl<L: Log> Writer<L> {
     pub(super) async fn append_exclusively(&mut self) {
         let requests = self.take_exclusive();
         let mut log = self.appender.take().expect("nothing is under way");
-        let look = Look::new(requests, &self.states);
+        let look = Look::new(requests, &self.states, self.settled);
         let looked = match log.ensure().await {
             Err(reason) => Err((look.into_requests().collect(), StepError::Lost(reason))),
             Ok(()) => match log.begin_fenced().await {
@@ -70,31 +70,29 @@ impl<L: Log> Writer<L> {
                         self.appender = Some(log);
                         self.finish(batch, positions);
                     }
-                    Err(error) => self.fail_fenced(log, batch, error).await,
+                    Err(error) => self.fail_fenced(log, batch, &error).await,
                 }
             }
             Err((requests, error)) => {
                 end_failed(&mut log, &error).await;
                 self.appender = Some(log);
-                self.give_up(requests, error);
+                self.give_up(requests, &error);
             }
         }
     }
 
     /// One that must be alone, or all that need the fence.
     fn take_exclusive(&mut self) -> Vec<Request> {
-        match self.exclusive.iter().position(|request| request.alone) {
-            Some(alone) => vec![self.exclusive.remove(alone)],
-            None => {
-                let count = self.exclusive.len().min(self.config.batch_max);
-                self.exclusive.drain(..count).collect()
-            }
+        if let Some(alone) = self.exclusive.iter().position(|request| request.alone) {
+            return vec![self.exclusive.remove(alone)];
         }
+        let count = self.exclusive.len().min(self.config.batch_max);
+        self.exclusive.drain(..count).collect()
     }
 
     /// Where no head moved and yet a row is there already ([`StepError::Moved`]), it is the data.
-    async fn fail_fenced(&mut self, mut log: L, batch: Batch, error: StepError) {
-        end_failed(&mut log, &error).await;
+    async fn fail_fenced(&mut self, mut log: L, batch: Batch, error: &StepError) {
+        end_failed(&mut log, error).await;
         self.fail(log, batch, error);
     }
 }
@@ -115,9 +113,10 @@ async fn append_unmoved(log: &mut impl Log, batch: &mut Batch) -> Result<Vec<i64
 }
 
 async fn append_and_commit(log: &mut impl Log, batch: &Batch) -> Result<Vec<i64>, StepError> {
-    let positions = match batch.rows.sequences.is_empty() {
-        true => Vec::new(),
-        false => log.append(&batch.rows).await?,
+    let positions = if batch.rows.sequences.is_empty() {
+        Vec::new()
+    } else {
+        log.append(&batch.rows).await?
     };
     log.commit().await?;
     Ok(positions)

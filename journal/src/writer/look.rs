@@ -13,7 +13,7 @@ use super::{
     Request,
     batch::{Known, known},
     log::{Log, StepError},
-    states::{States, StreamName},
+    states::{BatchNumber, States, StreamName},
 };
 use crate::{
     error::Corruption,
@@ -31,6 +31,9 @@ pub(super) struct Look {
     requests: Vec<LookedUp>,
     streams: Vec<Stream>,
 }
+
+/// What a look came to. When it failed, the requests come back as they are.
+pub(super) type Looked = Result<Look, (Vec<Request>, StepError)>;
 
 /// A request that was looked up.
 pub(super) struct LookedUp {
@@ -60,8 +63,8 @@ pub(super) struct Stream {
 }
 
 impl Look {
-    /// What is remembered is folded on; a copy of its state goes along.
-    pub(super) fn new(requests: Vec<Request>, states: &States) -> Self {
+    /// What is remembered is folded on; a copy of its state goes along. `settled` is the last batch in the log.
+    pub(super) fn new(requests: Vec<Request>, states: &States, settled: BatchNumber) -> Self {
         let mut places = HashMap::new();
         let mut streams: Vec<Stream> = Vec::new();
         let requests = requests.into_iter().map(|request| {
@@ -75,8 +78,7 @@ impl Look {
                 if stream.kind.is_none()
                     && let Some(kind) = part.kind()
                 {
-                    stream.kind = Some(kind);
-                    stream.remember(kind, states);
+                    stream.fold_as(kind, states, settled);
                 }
                 place
             });
@@ -91,8 +93,8 @@ impl Look {
         Self { requests, streams }
     }
 
-    /// Ask the log. On failure the requests come back as they are.
-    pub(super) async fn ask(mut self, log: &mut impl Log) -> Result<Self, (Vec<Request>, StepError)> {
+    /// Ask the log.
+    pub(super) async fn ask(mut self, log: &mut impl Log) -> Looked {
         match self.ask_all(log).await {
             Ok(()) => Ok(self),
             Err(error) => Err((self.into_requests().collect(), error)),
@@ -199,11 +201,19 @@ impl Stream {
         }
     }
 
-    fn remember(&mut self, kind: Kind, states: &States) {
-        if let Some(held) = states.get(&self.name).filter(|held| held.serves(Some(&kind))) {
-            self.state.clone_from(&held.state);
-            self.reached = held.version;
-            self.snapshot = held.snapshot;
+    /// Fold it as `kind`, on what is remembered. A state with events on their way is as new as the log or is about to
+    /// be forgotten: it is left alone.
+    fn fold_as(&mut self, kind: Kind, states: &States, settled: BatchNumber) {
+        let held = states.get(&self.name).filter(|held| held.serves(Some(&kind)));
+        match held {
+            Some(held) if held.unsettled_in(settled) => {}
+            Some(held) => {
+                self.kind = Some(kind);
+                self.state.clone_from(&held.state);
+                self.reached = held.version;
+                self.snapshot = held.snapshot;
+            }
+            None => self.kind = Some(kind),
         }
     }
 
@@ -233,9 +243,12 @@ impl Stream {
     fn fold(&mut self, chain: &[Recorded], ended: bool) {
         let (kind, state) = self.state.take().expect("begun before anything is folded");
         let id = &self.name.aggregate_id;
-        let gapless = load::refuse_gap(id, self.reached, chain).and_then(|()| match ended {
-            true => load::refuse_end_before(id, self.head, self.reached, chain),
-            false => Ok(()),
+        let gapless = load::refuse_gap(id, self.reached, chain).and_then(|()| {
+            if ended {
+                load::refuse_end_before(id, self.head, self.reached, chain)
+            } else {
+                Ok(())
+            }
         });
         match gapless.and_then(|()| load::fold(kind, id, state, chain)) {
             Ok(state) => {

@@ -22,7 +22,7 @@
 //! under it: two writers cannot deadlock.
 //!
 //! **What would break.** Appending a batch before the one it was judged on is in the log. Keeping a state when a batch
-//! whose events it holds failed, or using a look that began before that. Remembering anything across a lost connection:
+//! whose events it holds failed, or folding what a look found into such a state. Remembering anything across a lost connection:
 //! behind the new one there may be a log that ends earlier, and an append would leave a gap.
 
 mod admit;
@@ -48,7 +48,7 @@ use self::{
     batch::Batch,
     keys::RecentKeys,
     log::{Log, StepError},
-    look::Look,
+    look::{Look, Looked},
     states::{BatchNumber, States},
 };
 pub(crate) use self::{
@@ -166,7 +166,7 @@ pub(crate) struct Writer<L> {
     exclusive: Vec<Request>,
     /// The last batch that is in the log, or failed and is forgotten.
     settled: BatchNumber,
-    /// Counts failed batches: what was looked up before one is not used after it.
+    /// Counts lost connections: what was looked up before one is not used after it.
     epoch: u64,
     /// Batches for which every command is still looked up first.
     wary: u32,
@@ -184,7 +184,7 @@ struct Appending<L> {
 /// A look under way.
 struct Looking<L> {
     epoch: u64,
-    task: JoinHandle<(L, Result<Look, (Vec<Request>, StepError)>)>,
+    task: JoinHandle<(L, Looked)>,
 }
 
 /// What the writer works with beside its queue.
@@ -315,7 +315,7 @@ impl<L: Log> Writer<L> {
         if requests.len() > self.config.batch_max {
             self.to_look = requests.split_off(self.config.batch_max);
         }
-        let look = Look::new(requests, &self.states);
+        let look = Look::new(requests, &self.states, self.settled);
         let mut log = self.looker.take().expect("one look at a time");
         let task = tokio::spawn(async move {
             let looked = match log.ensure().await {
