@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Fields, Unreadable};
 
@@ -98,6 +99,8 @@ pub struct InvoiceLine {
     pub quantity: Option<i64>,
     /// Part of a period, because the plan changed within it.
     pub proration: bool,
+    /// The lines that billed the time it credits, where it says so.
+    pub credited_lines: Vec<String>,
     /// Half-open: start of what it pays for.
     pub period_start: Option<i64>,
     /// Half-open: end of what it pays for.
@@ -293,6 +296,11 @@ impl StatusTransitions {
 }
 
 impl InvoiceLine {
+    /// Whether it gives unused time back: most do by a negative amount, those of time that cost nothing by what they name.
+    pub fn credits_unused_time(&self) -> bool {
+        self.proration && (self.amount < 0 || !self.credited_lines.is_empty())
+    }
+
     fn read(line: Fields<'_>) -> Option<Self> {
         let parent = line.map("parent");
         let details = parent.and_then(|it| {
@@ -316,12 +324,22 @@ impl InvoiceLine {
                 .and_then(|it| it.flag("proration"))
                 .or_else(|| line.flag("proration"))
                 .unwrap_or(false),
+            credited_lines: credited_lines(details.unwrap_or(line)),
             period_start: line.map("period").and_then(|it| it.int("start")),
             period_end: line.map("period").and_then(|it| it.int("end")),
             subscription: parent_id("subscription"),
             subscription_item: parent_id("subscription_item"),
         })
     }
+}
+
+/// `proration_details.credited_items`, of the line's parent or, before 2025-03-31, of the line.
+fn credited_lines(details: Fields<'_>) -> Vec<String> {
+    let items = details.path(&["proration_details", "credited_items"]);
+    let ids = items
+        .and_then(|it| it.values("invoice_line_items"))
+        .unwrap_or_default();
+    ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// `taxes[].tax_behavior`, before that `tax_amounts[].inclusive`.

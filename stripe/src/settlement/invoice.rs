@@ -1,12 +1,14 @@
 //! An invoice: what the customer owes, what was paid of it, what will never be.
 
+use std::collections::BTreeMap;
+
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{DatedFact, Fact, GroupFacts};
 use tallybook_domain::calendar::Period;
 use tallybook_domain::identity::{GroupId, InvoiceId, SubscriptionId};
 use tallybook_domain::money::Money;
 use tallybook_domain::subscriptions::{
-    InvoiceIssued, InvoiceLine, InvoicePaid, InvoiceRelief, InvoicesEvent,
+    InvoiceIssued, InvoiceLine, InvoicePaid, InvoiceRelief, InvoicesEvent, LineClawback,
 };
 
 use super::history::{Histories, History};
@@ -66,10 +68,11 @@ fn settle(id: &str, histories: &Histories<'_>, prices: &Prices) -> Derived {
     };
     match invoice {
         Some(invoice) => {
-            let gathered = facts_of(invoice, &notes).map(|facts| derived.facts.facts = facts);
+            let clawbacks = plan_credits::clawbacks(histories, invoice.winner, prices);
+            let gathered = facts_of(invoice, &notes, &clawbacks).map(|facts| derived.facts.facts = facts);
             derived.waiting = gathered.err().map(Waiting::from);
             if derived.waiting.is_none() {
-                let (lots, waiting) = plan_credits::settle(invoice, prices);
+                let (lots, waiting) = plan_credits::settle(histories, invoice, prices);
                 (derived.facts.lots, derived.waiting) = (lots, waiting);
             }
         }
@@ -86,8 +89,9 @@ fn settle(id: &str, histories: &Histories<'_>, prices: &Prices) -> Derived {
 fn facts_of(
     invoice: &History<'_, Invoice>,
     notes: &[&History<'_, CreditNote>],
+    clawbacks: &BTreeMap<String, LineClawback>,
 ) -> Result<Vec<DatedFact>, Unbookable> {
-    let Some(issued) = issued(invoice)? else {
+    let Some(issued) = issued(invoice, clawbacks)? else {
         return Ok(Vec::new());
     };
     let mut facts = Vec::new();
@@ -144,7 +148,10 @@ fn is_finalised(invoice: &Invoice) -> bool {
 
 /// The invoice as it was issued; none for a draft. What credit notes before payment took from `amount_due` is put back:
 /// they are facts of their own.
-pub(super) fn issued(invoice: &History<'_, Invoice>) -> Result<Option<Issued>, Unbookable> {
+fn issued(
+    invoice: &History<'_, Invoice>,
+    clawbacks: &BTreeMap<String, LineClawback>,
+) -> Result<Option<Issued>, Unbookable> {
     let said = invoice.winner;
     if !is_finalised(said) || invoice.is_deleted {
         return Ok(None);
@@ -152,7 +159,7 @@ pub(super) fn issued(invoice: &History<'_, Invoice>) -> Result<Option<Issued>, U
     let purse = Purse::of(&said.currency)?;
     let finalized_at = said.status_transitions.finalized_at;
     let at = instant(finalized_at.unwrap_or_else(|| invoice.first_at(is_finalised)))?;
-    let lines = lines(said, purse, at)?;
+    let lines = lines(said, purse, at, clawbacks)?;
     let total = purse.minor(said.total)?;
     let applied_balance = match said.ending_balance {
         Some(ending) => purse.minor(ending.saturating_sub(said.starting_balance))?,
@@ -176,7 +183,12 @@ pub(super) fn issued(invoice: &History<'_, Invoice>) -> Result<Option<Issued>, U
 
 /// Its lines net of discounts and of tax within them, and `<invoice>:other` for what no line accounts for: then
 /// `sum(lines) + tax` is the total, whatever a version leaves out.
-fn lines(invoice: &Invoice, purse: Purse, issued_at: Timestamp) -> Result<Vec<InvoiceLine>, Unbookable> {
+fn lines(
+    invoice: &Invoice,
+    purse: Purse,
+    issued_at: Timestamp,
+    clawbacks: &BTreeMap<String, LineClawback>,
+) -> Result<Vec<InvoiceLine>, Unbookable> {
     let subscription = invoice.subscription.as_deref().map(SubscriptionId::from);
     let mut lines = Vec::new();
     let mut residual = purse.minor(invoice.total.saturating_sub(invoice.tax))?;
@@ -191,6 +203,7 @@ fn lines(invoice: &Invoice, purse: Purse, issued_at: Timestamp) -> Result<Vec<In
         lines.push(InvoiceLine {
             subscription: line.subscription.as_deref().map(SubscriptionId::from),
             proration: line.proration,
+            revokes: clawbacks.get(&line.id).cloned(),
             ..InvoiceLine::plain(line.id.clone(), amount, service)
         });
     }

@@ -20,6 +20,7 @@ mod payment;
 mod payout;
 mod plan_credits;
 mod prices;
+mod proration;
 mod purchase;
 mod refund;
 mod relief;
@@ -85,6 +86,12 @@ pub enum Waiting {
         /// The invoice.
         invoice: String,
     },
+    /// A line for the rest of a period that nothing which has arrived is a whole of.
+    #[error("no period of {subscription} that the change was in has arrived")]
+    AwaitingPeriod {
+        /// The subscription.
+        subscription: String,
+    },
     /// A charge gave back more than its refunds say. Its own word books nothing: which refund it was is not known.
     #[error("{charge} gave back {missing} more than the refunds that have arrived")]
     RefundMissing {
@@ -104,7 +111,8 @@ impl Waiting {
         match self {
             Self::UnmappedPrice { price: id }
             | Self::UnknownPack { pack: id }
-            | Self::AwaitingInvoice { invoice: id } => Some(id),
+            | Self::AwaitingInvoice { invoice: id }
+            | Self::AwaitingPeriod { subscription: id } => Some(id),
             Self::UnreadableCredits { .. }
             | Self::UnreadablePurchase { .. }
             | Self::RefundMissing { .. }
@@ -120,6 +128,7 @@ impl Waiting {
             Self::UnreadableCredits { .. } => "credits_unreadable",
             Self::UnreadablePurchase { .. } => "purchase_unreadable",
             Self::AwaitingInvoice { .. } => "awaiting_invoice",
+            Self::AwaitingPeriod { .. } => "awaiting_period",
             Self::RefundMissing { .. } => "refund_missing",
             Self::Unbookable(_) => "unbookable",
         }

@@ -1,30 +1,36 @@
-//! Credits that come with a plan: one lot per subscription item and period, from the paid invoice's line.
+//! Credits that come with a plan: one lot per subscription item and period, from the paid invoice's line. A change within a
+//! period gives the share of the new plan's credits that is left of the period, and takes the same share of the old plan's.
+
+use std::collections::BTreeMap;
 
 use tallybook_domain::account::LotTerms;
 use tallybook_domain::catalog::Plan;
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
 use tallybook_domain::identity::{GrantId, GroupId};
-use tallybook_domain::money::Money;
+use tallybook_domain::money::{Money, released};
 use tallybook_domain::quantity::Units;
-use tallybook_domain::subscriptions::credits_share;
+use tallybook_domain::subscriptions::proration::share;
+use tallybook_domain::subscriptions::{LineClawback, credits_share};
 
 use super::Waiting;
-use super::history::History;
+use super::history::{Histories, History};
 use super::invoice::net_of;
 use super::money::{Purse, Unbookable, instant};
 use super::prices::Prices;
+use super::proration::{Span, period_of, unused_of};
 use crate::object::{Invoice, InvoiceLine};
 
-/// The lots of a paid invoice's lines, and the first price that the catalog does not map. Nothing for a catalog without
-/// plans: then no price is expected to be mapped.
-pub(super) fn settle(invoice: &History<'_, Invoice>, prices: &Prices) -> (Vec<LotTerms>, Option<Waiting>) {
-    if prices.has_no_plans() || invoice.winner.status != "paid" {
-        return (Vec::new(), None);
-    }
+/// The lots of a paid invoice's lines, and the first reason why one of them waits. Nothing for a catalog without plans: then
+/// no price is expected to be mapped.
+pub(super) fn settle(
+    histories: &Histories<'_>,
+    invoice: &History<'_, Invoice>,
+    prices: &Prices,
+) -> (Vec<LotTerms>, Option<Waiting>) {
     let mut lots = Vec::new();
     let mut waiting = None;
-    for line in invoice.winner.lines.iter().filter(|line| !line.proration) {
-        match lot(invoice.winner, line, prices) {
+    for line in paid_lines(invoice.winner, prices).filter(|line| !line.credits_unused_time()) {
+        match lot(histories, invoice.winner, line, prices) {
             Ok(lot) => lots.extend(lot),
             Err(reason) => {
                 waiting.get_or_insert(reason);
@@ -34,19 +40,68 @@ pub(super) fn settle(invoice: &History<'_, Invoice>, prices: &Prices) -> (Vec<Lo
     (lots, waiting)
 }
 
-fn lot(invoice: &Invoice, line: &InvoiceLine, prices: &Prices) -> Result<Option<LotTerms>, Waiting> {
-    let (Some(item), Some(price), Some(start), Some(end)) = (
-        &line.subscription_item,
-        &line.price,
-        line.period_start,
-        line.period_end,
-    ) else {
+/// What the lines of a paid invoice that credit unused time take back, by line: of the lot that the time had given, the share
+/// that is left of its period. Nothing where it had given none.
+pub(super) fn clawbacks(
+    histories: &Histories<'_>,
+    invoice: &Invoice,
+    prices: &Prices,
+) -> BTreeMap<String, LineClawback> {
+    let credits = paid_lines(invoice, prices).filter(|line| line.credits_unused_time());
+    let taken = credits.filter_map(|line| Some((line.id.clone(), clawback(histories, line, prices)?)));
+    taken.collect()
+}
+
+fn paid_lines<'i>(invoice: &'i Invoice, prices: &Prices) -> impl Iterator<Item = &'i InvoiceLine> {
+    let counts = invoice.status == "paid" && !prices.has_no_plans();
+    invoice.lines.iter().filter(move |_| counts)
+}
+
+fn clawback(histories: &Histories<'_>, credit: &InvoiceLine, prices: &Prices) -> Option<LineClawback> {
+    let (invoice, billed) = unused_of(histories, credit)?;
+    if invoice.status != "paid" {
+        return None;
+    }
+    let given = lot(histories, invoice, billed, prices).ok()??.granted;
+    if given.source != GrantSource::Plan {
+        return None;
+    }
+    let part = Span::of(credit)?;
+    let period = period_around(histories, billed).filter(|period| part.length() <= period.length())?;
+    let plan = prices.plan(billed.price.as_ref()?, instant(billed.period_start?).ok()?)?;
+    let units = share(
+        credits_of(plan, quantity(credit))?,
+        part.length(),
+        period.length(),
+    );
+    units.is_positive().then_some(LineClawback {
+        grant: given.grant,
+        units,
+    })
+}
+
+/// The period that a line's credits are a share of: its own, unless it bills the rest of one.
+fn period_around(histories: &Histories<'_>, line: &InvoiceLine) -> Option<Span> {
+    if line.proration {
+        period_of(histories, line)
+    } else {
+        Span::of(line)
+    }
+}
+
+/// The lot that a line of a paid invoice gives. A whole period's is named after the item and the period, whichever invoice
+/// bills it; that of the rest of a period after its own line.
+fn lot(
+    histories: &Histories<'_>,
+    invoice: &Invoice,
+    line: &InvoiceLine,
+    prices: &Prices,
+) -> Result<Option<LotTerms>, Waiting> {
+    let (Some(item), Some(price), Some(service)) = (&line.subscription_item, &line.price, Span::of(line))
+    else {
         return Ok(None);
     };
-    let (starts_at, ends_at) = (instant(start)?, instant(end)?);
-    if ends_at <= starts_at {
-        return Ok(None);
-    }
+    let (starts_at, ends_at) = (instant(service.start)?, instant(service.end)?);
     let Some(plan) = prices.plan(price, starts_at) else {
         return Err(Waiting::UnmappedPrice { price: price.clone() });
     };
@@ -54,10 +109,25 @@ fn lot(invoice: &Invoice, line: &InvoiceLine, prices: &Prices) -> Result<Option<
     let Some((units, source)) = credits(line, net, plan) else {
         return Ok(None);
     };
-    let cost = cost(invoice, line, net, plan)?.filter(|_| source == GrantSource::Plan);
+    let Some(period) = period_around(histories, line) else {
+        let subscription = line.subscription.clone();
+        return subscription.map_or(Ok(None), |subscription| {
+            Err(Waiting::AwaitingPeriod { subscription })
+        });
+    };
+    let units = share(units, service.length(), period.length());
+    if !units.is_positive() {
+        return Ok(None);
+    }
+    let cost = cost(invoice, line, net, (service, period), plan)?.filter(|_| source == GrantSource::Plan);
+    let grant = if line.proration {
+        format!("grant_{}_{}", invoice.id, line.id)
+    } else {
+        format!("grant_{item}_{}", service.start)
+    };
     Ok(Some(LotTerms {
         granted: CreditsGranted {
-            grant: GrantId(format!("grant_{item}_{start}")),
+            grant: GrantId(grant),
             unit: plan.unit.clone(),
             units,
             source,
@@ -79,23 +149,36 @@ fn quantity(line: &InvoiceLine) -> i64 {
     line.quantity.unwrap_or(1).max(0)
 }
 
-/// How many, and as what. A line without a price is a trial's where the plan has a trial; else, like one that a discount
-/// made free, it counts only where the plan says so.
-fn credits(line: &InvoiceLine, net: i64, plan: &Plan) -> Option<(Units, GrantSource)> {
-    let (units, source) = match &plan.trial {
-        Some(trial) if line.amount == 0 => (Some(trial.credits), GrantSource::Trial),
-        _ if net > 0 || plan.grants_on_zero_amount => {
-            let micros = plan.credits.micros().checked_mul(quantity(line));
-            (micros.map(Units::from_micros), GrantSource::Plan)
-        }
-        _ => return None,
-    };
-    let units = units.filter(|units| units.is_positive() && *units <= Units::MAX)?;
-    Some((units, source))
+/// What a whole period of so many gives; none beyond what a lot can hold.
+fn credits_of(plan: &Plan, quantity: i64) -> Option<Units> {
+    let units = Units::from_micros(plan.credits.micros().checked_mul(quantity)?);
+    (units.is_positive() && units <= Units::MAX).then_some(units)
 }
 
-/// The share of the line's net price that is the credits': their own value to the line's price before discounts.
-fn cost(invoice: &Invoice, line: &InvoiceLine, net: i64, plan: &Plan) -> Result<Option<Money>, Unbookable> {
+/// How many for a whole period, and as what. A period's line without a price is a trial's where the plan has a trial; else, like
+/// one that a discount made free, it counts only where the plan says so. The rest of a period counts if it is charged.
+fn credits(line: &InvoiceLine, net: i64, plan: &Plan) -> Option<(Units, GrantSource)> {
+    match &plan.trial {
+        Some(trial) if line.amount == 0 && !line.proration => {
+            let units = trial.credits;
+            (units.is_positive() && units <= Units::MAX).then_some((units, GrantSource::Trial))
+        }
+        _ if net > 0 || (plan.grants_on_zero_amount && !(line.proration && line.amount == 0)) => {
+            Some((credits_of(plan, quantity(line))?, GrantSource::Plan))
+        }
+        _ => None,
+    }
+}
+
+/// The share of the line's net price that is the credits': their own value, for as much of the period as the line bills, to
+/// the line's price before discounts.
+fn cost(
+    invoice: &Invoice,
+    line: &InvoiceLine,
+    net: i64,
+    (service, period): (Span, Span),
+    plan: &Plan,
+) -> Result<Option<Money>, Unbookable> {
     let purse = Purse::of(&invoice.currency)?;
     let Some(value) = plan
         .credits_value
@@ -104,6 +187,7 @@ fn cost(invoice: &Invoice, line: &InvoiceLine, net: i64, plan: &Plan) -> Result<
         return Ok(None);
     };
     let value = value.minor.saturating_mul(quantity(line));
+    let value = released(value, service.length(), period.length());
     let share = credits_share(purse.minor(net)?, purse.minor(line.amount)?, value);
     Ok((share > 0).then(|| Money::new(share, purse.currency())))
 }

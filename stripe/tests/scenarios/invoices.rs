@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
 use crate::harness::{Credits, told};
-use crate::objects::{charge, event, intent, invoice, item, line, paid_invoice, subscription, updated};
+use crate::objects::{charge, event, intent, invoice, paid_invoice, subscription, updated};
 
 fn draft() -> Value {
     invoice("draft", json!({"status_transitions": {}}))
@@ -38,33 +38,6 @@ fn trialing(number: i64) -> Value {
         "trialing",
         json!({"id": format!("sub_{number}"), "created": 100 * number,
         "trial_start": 100 * number, "trial_end": 100 * number + 5_000, "latest_invoice": format!("in_{number}")}),
-    )
-}
-
-/// 40.00 more for the rest of the period from 150.
-fn upgrade() -> Value {
-    let proration = |id: &str, amount: i64, price: &str| {
-        let mut line = line(id, amount, 150, 200);
-        line["parent"]["subscription_item_details"]["proration"] = json!(true);
-        line["pricing"]["price_details"]["price"] = json!(price);
-        line
-    };
-    let lines = [
-        proration("il_old", -500, "price_small"),
-        proration("il_new", 2_500, "price_large"),
-    ];
-    let paid = json!({"id": "in_2", "created": 150, "billing_reason": "subscription_update", "amount_due": 2_000,
-        "amount_paid": 2_000, "total": 2_000, "subtotal": 2_000, "lines": {"object": "list", "data": lines},
-        "status_transitions": {"finalized_at": 150, "paid_at": 150}});
-    paid_invoice(paid)
-}
-
-fn of_the_large_plan() -> Value {
-    let mut item = item(100, 200);
-    item["price"]["id"] = json!("price_large");
-    subscription(
-        "active",
-        json!({"items": {"object": "list", "data": [item]}, "latest_invoice": "in_2"}),
     )
 }
 
@@ -149,26 +122,6 @@ scenarios! {
     ])
     .with_plans()
     .ends([Has(Credits { granted: 10, available: 10, ..Credits::default() }), Line("lot cus_1 grant_si_1_100 ")]);
-
-    s34_an_upgrade_moves_the_item_and_books_both_lines => told([
-        event("customer.subscription.created", 100, subscription("active", json!({}))),
-        event("invoice.paid", 100, paid_invoice(json!({}))),
-        updated("customer.subscription.updated", 150, of_the_large_plan(),
-            json!({"items": {"object": "list", "data": [item(100, 200)]}, "latest_invoice": "in_1"})),
-        event("invoice.created", 150, {
-            let mut draft = upgrade();
-            for (field, value) in [("status", json!("draft")), ("amount_paid", json!(0)), ("status_transitions", json!({}))] {
-                draft[field] = value;
-            }
-            draft
-        }),
-        event("invoice.paid", 150, upgrade()),
-    ])
-    .with_plans()
-    .ends([
-        Is("sub_1", "items", json!([{"id": "si_1", "price": "price_large", "quantity": 1}])),
-        Parked(&[]),
-    ]);
 
     s35_a_draft_that_was_deleted_stays_deleted => told([
         event("invoice.created", 100, draft()),

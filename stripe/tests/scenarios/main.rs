@@ -25,3 +25,4 @@ mod objects;
 mod payments;
 mod refunds;
 mod subscriptions;
+mod upgrades;

@@ -2,11 +2,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
+use tallybook_domain::account::Fact;
 use tallybook_domain::aggregate::Aggregate;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, Plan, TrialRule};
 use tallybook_domain::credits::{CreditsGranted, GrantSource};
 use tallybook_domain::money::{Currency, Money};
 use tallybook_domain::quantity::Units;
+use tallybook_domain::subscriptions::InvoicesEvent;
 
 use super::event;
 use crate::settlement::{Component, Derived, Prices, Waiting, derive};
@@ -95,13 +97,91 @@ fn a_paid_period_gives_one_lot_that_ends_with_it_and_takes_its_share_of_the_pric
 }
 
 #[test]
-fn an_open_invoice_and_a_proration_give_nothing() {
-    for snapshot in [
-        invoice("open", line(4000, 0, "price_1", false)),
-        invoice("paid", line(4000, 0, "price_1", true)),
-    ] {
-        assert!(settled(snapshot, &prices(false)).facts.lots.is_empty());
+fn an_open_invoice_gives_nothing() {
+    let derived = settled(invoice("open", line(4000, 0, "price_1", false)), &prices(true));
+    assert!(derived.facts.lots.is_empty());
+    assert_eq!(derived.waiting, None);
+}
+
+#[test]
+fn the_rest_of_a_period_gives_nothing_before_the_period_is_known() {
+    let derived = settled(invoice("paid", line(4000, 0, "price_1", true)), &prices(true));
+    assert!(derived.facts.lots.is_empty());
+    let waiting = derived.waiting.expect("it waits");
+    assert_eq!(
+        (waiting.code(), waiting.waits_for()),
+        ("awaiting_period", Some("sub_1"))
+    );
+}
+
+/// The invoice of a change at 1600, in the period from 1000 to 2000.
+fn changed(lines: [Value; 2]) -> Derived {
+    let first = invoice("paid", line(4000, 0, "price_1", false));
+    let mut rests = lines;
+    for (number, rest) in rests.iter_mut().enumerate() {
+        rest["id"] = json!(format!("il_rest_{number}"));
+        rest["period"]["start"] = json!(1600);
     }
+    let second = event(
+        2,
+        "invoice.paid",
+        1600,
+        json!({"object": "invoice", "id": "in_2", "created": 1600,
+        "customer": "cus_1", "currency": "usd", "status": "paid", "amount_due": 0, "amount_paid": 0,
+        "amount_remaining": 0, "total": 0, "subtotal": 0, "attempt_count": 0, "lines": {"data": rests},
+        "status_transitions": {"finalized_at": 1600, "paid_at": 1600}}),
+    );
+    let all = derive(&Component::new([&first, &second]), &prices(false));
+    let of_change = all.into_iter().find(|it| it.facts.group.as_str() == "inv:in_2");
+    of_change.expect("a group of the change")
+}
+
+/// What the lines of an invoice take, by line.
+fn taken(derived: &Derived) -> Vec<(String, Units)> {
+    let facts = derived.facts.facts.iter();
+    let lines = facts.filter_map(|dated| match &dated.fact {
+        Fact::Invoices(InvoicesEvent::InvoiceIssued(issued)) => Some(&issued.lines),
+        _ => None,
+    });
+    let revokes = lines.flatten().filter_map(|line| line.revokes.as_ref());
+    revokes.map(|it| (it.grant.to_string(), it.units)).collect()
+}
+
+#[test]
+fn a_change_of_quantity_takes_for_the_old_and_gives_for_the_new() {
+    let mut one = line(1600, 0, "price_1", true);
+    one["quantity"] = json!(1);
+    let derived = changed([line(-3200, 0, "price_1", true), one]);
+    assert_eq!(taken(&derived), [("grant_si_1_1000".to_owned(), credits(80))]);
+    let lot = only_lot(&derived);
+    assert_eq!(
+        (lot.grant.as_str(), lot.units),
+        ("grant_in_2_il_rest_1", credits(40))
+    );
+    assert_eq!(lot.expires_at.map(|at| at.timestamp()), Some(2000));
+}
+
+#[test]
+fn a_discount_on_the_rest_lowers_what_its_credits_cost_and_all_of_it_what_it_gives() {
+    let half = changed([line(-3200, 0, "price_1", true), line(1600, 800, "price_1", true)]);
+    assert_eq!(
+        only_lot(&half).cost,
+        Some(Money::new(200, Currency::USD)),
+        "400 of 1600, of the 800 that were paid"
+    );
+    let free = changed([line(-3200, 0, "price_1", true), line(1600, 1600, "price_1", true)]);
+    assert!(free.facts.lots.is_empty());
+}
+
+#[test]
+fn time_of_another_price_takes_nothing() {
+    assert!(
+        taken(&changed([
+            line(-3200, 0, "price_9", true),
+            line(1600, 0, "price_1", true)
+        ]))
+        .is_empty()
+    );
 }
 
 #[test]
