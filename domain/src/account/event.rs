@@ -96,6 +96,7 @@ impl Fact {
                 InvoicesEvent::InvoiceVoided(e) => format!("inv-void:{}", e.invoice),
                 InvoicesEvent::InvoiceWrittenOff(e) => format!("inv-write-off:{}", e.invoice),
                 InvoicesEvent::CreditNoteIssued(e) => format!("cn:{}", e.credit_note),
+                InvoicesEvent::CollectionFailed(e) => format!("dun:{}:{}", e.invoice, e.attempt),
             },
         })
     }

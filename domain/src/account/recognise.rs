@@ -190,7 +190,9 @@ fn relief(key: &NaturalKey, fact: &Fact, at: Timestamp, line: &str) -> Option<Re
         InvoicesEvent::InvoiceVoided(e) => (ReliefReason::Credited, &e.lines),
         InvoicesEvent::InvoiceWrittenOff(e) => (ReliefReason::Uncollectible, &e.lines),
         InvoicesEvent::CreditNoteIssued(e) => (ReliefReason::Credited, &e.lines),
-        InvoicesEvent::InvoiceIssued(_) | InvoicesEvent::InvoicePaid(_) => return None,
+        InvoicesEvent::InvoiceIssued(_)
+        | InvoicesEvent::InvoicePaid(_)
+        | InvoicesEvent::CollectionFailed(_) => return None,
     };
     let whole: i64 = lines
         .iter()

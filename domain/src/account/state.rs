@@ -319,6 +319,7 @@ impl InvoicesEvent {
             Self::InvoicePaid(e) => &e.invoice,
             Self::InvoiceVoided(e) | Self::InvoiceWrittenOff(e) => &e.invoice,
             Self::CreditNoteIssued(e) => &e.invoice,
+            Self::CollectionFailed(e) => &e.invoice,
         }
     }
 }

@@ -11,14 +11,16 @@ use crate::subscriptions::{
     CreditNoteIssued, InvoiceIssued, InvoicePaid, InvoiceRelief, InvoicesEvent, LineRelief,
 };
 
-/// The lines of an event of the invoices family.
-pub(super) fn lines(account: &AccountId, event: &InvoicesEvent) -> Lines {
-    match event {
+/// The lines of an event of the invoices family; none where no money moves by it.
+pub(super) fn lines(account: &AccountId, event: &InvoicesEvent) -> Option<Lines> {
+    Some(match event {
         InvoicesEvent::InvoiceIssued(e) => issued(account, e),
         InvoicesEvent::InvoicePaid(e) => paid(account, e),
         InvoicesEvent::InvoiceVoided(e) | InvoicesEvent::InvoiceWrittenOff(e) => relieved(account, e),
         InvoicesEvent::CreditNoteIssued(e) => credited(account, e),
-    }
+        // What could not be collected is owed as before.
+        InvoicesEvent::CollectionFailed(_) => return None,
+    })
 }
 
 /// Rows 3, 17, 19 and 20.

@@ -18,7 +18,7 @@
 //! | 11, 12 | refund, and the clawback of what is unused | 4110, 2210 / 2140\[refund\]; 2110 / 4110 | U930 / U100, U940 |
 //! | 13 | refund paid; returned the inverse | 2140\[refund\] / 1110 (outside Stripe: 1010) | |
 //! | 14, 15 | disputed funds withdrawn; reinstated the inverse | 1130\[dispute\], 5020 / 1110 | U110 / U100, U940 |
-//! | 16 | dispute lost, and the clawback of what is unused | 4120 / 1130\[dispute\]; 2110 / 4120 | U930 / U100, U940 |
+//! | 16 | dispute lost, and the clawback of what is unused | 4120, 2210 / 1130\[dispute\]; 2110 / 4120 | U930 / U100, U940 |
 //! | 17b | credits of a plan | 2120\[line\] / 2110\[grant\] | U100 / U900 |
 //! | 18 | service rendered | 2120\[line\] / 4020 | |
 //! | 20 | customer's balance applied; credited | 2130\[account\] / 1210; 2120, 2210 / 2130 | |
@@ -27,7 +27,7 @@
 //! | 29 | to another account: out; in | 2110\[grant\] / 2115\[transfer\]; 2115 / 2110 | U120 / U100; U100 / U120 |
 //! | 29 | rolled over | 2110\[ended\] / 2110\[next\] | U100 / U100 |
 //! | 30 | Stripe's fee; top-up; reserve | 5010 / 1110; 1110 / 1010; 1140 / 1110 | |
-//! | 32 | what an event's parts leave unaccounted for | against 1190\[natural key\] | |
+//! | 32 | what an event's parts leave unaccounted for; a movement at Stripe of an unknown kind | against 1190\[natural key\]; 1110 / 1190\[transaction\] | |
 //! | 33 | that use repaid | 2110\[grant\] slice / 4010 | U940 / U100; U910\[grant\] / U910 |
 //! | 34 | a fact reversed | the inverse, under the same key | the inverse |
 
@@ -99,14 +99,14 @@ fn lines_of(account: &AccountId, fact: &AccountFact) -> Option<Lines> {
         AccountFact::Life(event) => match event {
             AccountLifeEvent::FactReversed(e) => match &e.original {
                 Fact::Purchases(original) => purchases::lines(account, original).map(Lines::negated),
-                Fact::Invoices(original) => Some(invoices::lines(account, original).negated()),
+                Fact::Invoices(original) => invoices::lines(account, original).map(Lines::negated),
             },
             // Who an account is moves nothing.
             AccountLifeEvent::AccountOpened(_) | AccountLifeEvent::CustomerLinked(_) => None,
         },
         AccountFact::Credits(event) => Some(credits::lines(event)),
         AccountFact::Purchases(event) => purchases::lines(account, event),
-        AccountFact::Invoices(event) => Some(invoices::lines(account, event)),
+        AccountFact::Invoices(event) => invoices::lines(account, event),
         AccountFact::Recognition(event) => Some(recognition::lines(event)),
         // A plan's state moves nothing: its invoices and grants do, by events of their own.
         // Nor does a purchase before it is paid.

@@ -31,9 +31,9 @@ pub fn external_reference(natural_key: &str) -> Option<&str> {
     match kind {
         "pay" | "purchase" | "refund" | "refund-paid" | "refund-failed" | "refund-returned" | "dispute"
         | "dispute-closed" | "inv" | "inv-paid" | "inv-void" | "inv-write-off" | "cn" | "payout"
-        | "payout-paid" | "payout-failed" | "fee" | "top-up" | "reserve" => Some(rest),
-        // `earned:<invoice>:<line>:<boundary>`.
-        "earned" => rest.split(':').next(),
+        | "payout-paid" | "payout-failed" | "fee" | "top-up" | "reserve" | "unmatched" => Some(rest),
+        // `earned:<invoice>:<line>:<boundary>`, `dun:<invoice>:<attempt>`.
+        "earned" | "dun" => rest.split(':').next(),
         _ => None,
     }
 }

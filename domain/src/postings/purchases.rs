@@ -109,8 +109,10 @@ fn funds_withdrawn(funds: &DisputeFunds) -> Lines {
 fn dispute_closed(account: &AccountId, closed: &DisputeClosed) -> Lines {
     let mut lines = Lines::default();
     let commodity = closed.lost.currency.code();
+    let (lost, tax) = (i128::from(closed.lost.minor), i128::from(closed.tax));
     let (from, key) = given_from(account, ContraDisputes, closed.unapplied);
-    lines.debit(from, key, commodity, closed.lost.minor);
+    lines.debit(from, key, commodity, lost - tax);
+    lines.debit(TaxPayable, "", commodity, tax);
     lines.credit(DisputedFunds, &closed.dispute, commodity, closed.lost.minor);
     lines
 }

@@ -1,6 +1,6 @@
 //! What a Stripe account's own money does to the books.
 
-use super::LedgerAccount::{Bank, PayoutInTransit, ProcessingFees, StripeBalance, StripeReserves};
+use super::LedgerAccount::{Bank, PayoutInTransit, ProcessingFees, StripeBalance, StripeReserves, Unmatched};
 use super::{Entry, LedgerAccount, Lines};
 use crate::aggregate::Event;
 use crate::money::Money;
@@ -18,7 +18,7 @@ pub fn treasury_entry(event: &TreasuryEvent) -> Option<Entry> {
     })
 }
 
-/// Rows 25 and 30.
+/// Rows 25, 30 and 32.
 fn lines(fact: &TreasuryFact) -> Lines {
     match fact {
         TreasuryFact::PayoutRecorded(e) => moved((PayoutInTransit, &e.payout), (StripeBalance, ""), e.amount),
@@ -27,6 +27,9 @@ fn lines(fact: &TreasuryFact) -> Lines {
         TreasuryFact::StripeFeeRecorded(e) => moved((ProcessingFees, ""), (StripeBalance, ""), e.amount),
         TreasuryFact::TopUpRecorded(e) => moved((StripeBalance, ""), (Bank, ""), e.amount),
         TreasuryFact::ReserveRecorded(e) => moved((StripeReserves, ""), (StripeBalance, ""), e.amount),
+        TreasuryFact::UnmatchedRecorded(e) => {
+            moved((StripeBalance, ""), (Unmatched, &e.transaction), e.amount)
+        }
         TreasuryFact::TreasuryFactReversed(e) => lines(&e.original).negated(),
     }
 }

@@ -125,6 +125,14 @@ pub struct Refund {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes the field by reference"
 )]
+fn is_zero(minor: &i64) -> bool {
+    *minor == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -193,6 +201,9 @@ pub struct DisputeClosed {
     pub outcome: DisputeOutcome,
     /// What stays withdrawn (withdrawn less reinstated) and is lost by it; zero unless lost.
     pub lost: Money,
+    /// The tax in what is lost, by cumulative share after the payment's refunds: never more tax than was charged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax: i64,
     /// Whether the payment had paid for nothing here: then what is lost is the customer's unapplied cash.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unapplied: bool,

@@ -4,8 +4,8 @@ use super::event::PurchasesEvent;
 use crate::account::{DatedFact, Fact};
 use crate::money::released;
 
-/// Tax by cumulative share over the refunds that stand, in their canonical order: never more than was charged. One that
-/// failed takes and gives back its own share, and no part of the others'.
+/// Tax by cumulative share over the refunds that stand, in their canonical order, and then over lost disputes: never more
+/// than was charged. A refund that failed takes and gives back its own share, and no part of the others'.
 #[derive(Debug, Clone, Copy)]
 pub struct TaxShares {
     gross: i64,
@@ -23,7 +23,7 @@ impl TaxShares {
         }
     }
 
-    /// The tax in the next refund.
+    /// The tax in the next refund, or in what the next dispute lost.
     pub fn next(&mut self, amount: i64, is_undone: bool) -> i64 {
         if self.gross <= 0 {
             return 0;
@@ -39,7 +39,7 @@ impl TaxShares {
     }
 }
 
-/// Give each refund among a payment's facts its share of the payment's tax, by date and id.
+/// Give each refund among a payment's facts, then each lost dispute, its share of the payment's tax, by date and id.
 pub(crate) fn share_tax(facts: &mut [DatedFact], mut shares: TaxShares) {
     let undone: Vec<String> = facts
         .iter()
@@ -61,10 +61,21 @@ pub(crate) fn share_tax(facts: &mut [DatedFact], mut shares: TaxShares) {
         refund.tax = shares.next(refund.amount.minor, undone.contains(&refund.refund));
         taxes.push((refund.refund.clone(), refund.tax));
     }
-    for dated in facts {
+    for dated in facts.iter_mut() {
         if let Fact::Purchases(PurchasesEvent::RefundReversed(reversed)) = &mut dated.fact {
             let recorded = taxes.iter().find(|(refund, _)| *refund == reversed.refund);
             reversed.tax = recorded.map_or(0, |(_, tax)| *tax);
         }
+    }
+    let mut closed: Vec<_> = facts
+        .iter_mut()
+        .filter_map(|dated| match &mut dated.fact {
+            Fact::Purchases(PurchasesEvent::DisputeClosed(e)) => Some((dated.effective_at, e)),
+            _ => None,
+        })
+        .collect();
+    closed.sort_by(|(at, a), (other_at, b)| (at, &a.dispute).cmp(&(other_at, &b.dispute)));
+    for (_, dispute) in closed {
+        dispute.tax = shares.next(dispute.lost.minor, false);
     }
 }

@@ -59,11 +59,8 @@ impl Payment {
     /// Give back so much, at most what is left.
     pub(super) fn refund(&mut self, percent: i64, at: Timestamp) {
         let standing = |given: &&GivenBack| given.failed_at.is_none();
-        let (given, given_tax) = self
-            .refunds
-            .iter()
-            .filter(standing)
-            .fold((0, 0), |(amount, tax), it| (amount + it.amount, tax + it.tax));
+        let given: i64 = self.refunds.iter().filter(standing).map(|it| it.amount).sum();
+        let given_tax = self.refunded_tax();
         let amount = (self.gross * percent / 100).min(self.gross - given);
         if amount > 0 {
             // Tax by cumulative share: never more than was charged.
@@ -75,6 +72,11 @@ impl Payment {
                 failed_at: None,
             });
         }
+    }
+
+    fn refunded_tax(&self) -> i64 {
+        let standing = self.refunds.iter().filter(|given| given.failed_at.is_none());
+        standing.map(|given| given.tax).sum()
     }
 
     /// The last refund fails, or turns out not to have.
@@ -236,6 +238,7 @@ impl Payment {
                 payment: self.id.clone(),
                 outcome,
                 lost: usd(lost),
+                tax: if is_won { 0 } else { self.tax - self.refunded_tax() },
                 unapplied: false,
             };
             facts.push((closed_at, PurchasesEvent::DisputeClosed(closed)));

@@ -25,6 +25,8 @@ event_family! {
         InvoiceWrittenOff(InvoiceRelief) = "InvoiceWrittenOff" v 1,
         /// Part of it was credited.
         CreditNoteIssued(CreditNoteIssued) = "CreditNoteIssued" v 1,
+        /// A try to collect it failed. No money moves by this.
+        CollectionFailed(CollectionFailed) = "CollectionFailed" v 1,
     }
 }
 
@@ -187,6 +189,15 @@ pub struct InvoicePaid {
     /// The part of it paid outside Stripe, minor units of the same currency.
     #[serde(default)]
     pub paid_off_stripe: i64,
+}
+
+/// A step of an invoice's dunning, once per try that failed (`dun:<invoice>:<attempt>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionFailed {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Which try, from 1.
+    pub attempt: i64,
 }
 
 /// What is taken back from one invoice line's deferred revenue.

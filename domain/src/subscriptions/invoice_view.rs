@@ -101,7 +101,7 @@ pub fn view(group: &Group) -> Option<InvoiceView> {
             continue;
         };
         match event {
-            InvoicesEvent::InvoiceIssued(_) => {}
+            InvoicesEvent::InvoiceIssued(_) | InvoicesEvent::CollectionFailed(_) => {}
             InvoicesEvent::InvoicePaid(e) => {
                 view.amount_paid += e.amount.minor;
                 view.amount_remaining -= e.amount.minor;

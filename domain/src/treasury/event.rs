@@ -22,6 +22,8 @@ event_family! {
         TopUpRecorded(BalanceTransaction) = "TopUpRecorded" v 1,
         /// Stripe set money aside as a reserve, or released it.
         ReserveRecorded(BalanceTransaction) = "ReserveRecorded" v 1,
+        /// Money moved at Stripe for a reason that has no booking yet.
+        UnmatchedRecorded(BalanceTransaction) = "UnmatchedRecorded" v 1,
         /// A fact was recorded with what turned out to be wrong terms, and is undone.
         TreasuryFactReversed(TreasuryFactReversed) = "TreasuryFactReversed" v 1,
     }
@@ -41,12 +43,13 @@ pub struct Payout {
     pub amount: Money,
 }
 
-/// A balance transaction that belongs to no customer (`fee:<txn>`, `top-up:<txn>`, `reserve:<txn>`).
+/// A balance transaction that belongs to no customer (`fee:<txn>`, `top-up:<txn>`, `reserve:<txn>`,
+/// `unmatched:<txn>`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalanceTransaction {
     /// Stripe's balance transaction.
     pub transaction: String,
-    /// How much was paid in fees, topped up or set aside; negative for what came back.
+    /// How much was paid in fees, topped up, set aside or came in unexplained; negative for what went the other way.
     pub amount: Money,
 }
 
@@ -67,6 +70,7 @@ impl TreasuryFact {
             Self::StripeFeeRecorded(e) => format!("fee:{}", e.transaction),
             Self::TopUpRecorded(e) => format!("top-up:{}", e.transaction),
             Self::ReserveRecorded(e) => format!("reserve:{}", e.transaction),
+            Self::UnmatchedRecorded(e) => format!("unmatched:{}", e.transaction),
             Self::TreasuryFactReversed(e) => return e.original.natural_key(),
         })
     }
@@ -75,7 +79,10 @@ impl TreasuryFact {
     pub fn object(&self) -> &str {
         match self {
             Self::PayoutRecorded(e) | Self::PayoutPaid(e) | Self::PayoutFailed(e) => &e.payout,
-            Self::StripeFeeRecorded(e) | Self::TopUpRecorded(e) | Self::ReserveRecorded(e) => &e.transaction,
+            Self::StripeFeeRecorded(e)
+            | Self::TopUpRecorded(e)
+            | Self::ReserveRecorded(e)
+            | Self::UnmatchedRecorded(e) => &e.transaction,
             Self::TreasuryFactReversed(e) => e.original.object(),
         }
     }

@@ -599,6 +599,7 @@ impl Payment {
                 payment: payment.clone(),
                 outcome,
                 lost: Money::new(lost, amount.currency),
+                tax: 0,
                 unapplied: false,
             }));
         }

@@ -64,6 +64,7 @@ impl Charged {
             payment: self.id.into(),
             outcome: DisputeOutcome::Lost,
             lost: usd(amount),
+            tax: 0,
             unapplied: false,
         };
         self.facts

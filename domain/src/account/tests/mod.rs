@@ -399,6 +399,7 @@ pub(super) fn closed(dispute: &str, outcome: DisputeOutcome, lost: i64) -> Purch
         payment: "pi_1".into(),
         outcome,
         lost: usd(lost),
+        tax: 0,
         unapplied: false,
     })
 }
