@@ -2,11 +2,13 @@
 //! the module above.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+use tallybook_domain::Timestamp;
 use tallybook_domain::account::{Account, AccountCommand, AccountEvent, AccountRefusal, Settlement};
 use tallybook_domain::catalog::Catalog;
 use tallybook_domain::claim::{Claim, ClaimKind};
@@ -16,8 +18,8 @@ use tallybook_domain::treasury::TreasuryRefusal;
 use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
 use tallybook_stripe::object::Object;
 use tallybook_stripe::settlement::{
-    Component, Derived, Mode, Owner, Prices, candidate_groups, customer_owner, derive, owner, settlements,
-    treasury_facts,
+    Component, Derived, Mode, Owner, Prices, candidate_groups, customer_owner, derive, owner, payment_groups,
+    settlements,
 };
 
 use super::inbox::Inbox;
@@ -112,7 +114,7 @@ fn is_about_data(error: &sqlx::Error) -> bool {
 }
 
 /// What a settlement has read, under its locks.
-struct Reading {
+pub(super) struct Reading {
     ids: Vec<String>,
     read: Vec<Read>,
     of_customer: Vec<Read>,
@@ -122,6 +124,26 @@ struct Reading {
     prices: Prices,
     time_zone: Tz,
     catalog_version: u64,
+}
+
+impl Reading {
+    /// The envelope of what it comes to. Its key is of what that rests on: the deliveries and the catalog read, and what this
+    /// release makes of them. A set that grew is another key, so that facts which come, go and come again are each recorded.
+    pub(super) fn envelope(&self, told: &impl fmt::Debug, at: Timestamp) -> Envelope {
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{told:?}\n{}\n", self.catalog_version));
+        for delivery in self.read.iter().chain(&self.of_customer) {
+            hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
+        }
+        let hash: [u8; 32] = hasher.finalize().into();
+        Envelope {
+            key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
+            hash,
+            expected_version: None,
+            at,
+            metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
+        }
+    }
 }
 
 impl Inbox {
@@ -232,12 +254,21 @@ impl Inbox {
         reading: &Reading,
     ) -> Result<Settled, SettleError> {
         let component = component(&reading.read);
-        let treasury = treasury_facts(&component);
-        let outcome = if treasury.is_empty() {
-            self.settle_accounts(connection, partition, reading, &component)
-                .await?
+        let treasury = self.settle_treasury(partition, reading, &component).await?;
+        let outcome = if component.is_of_no_customer() {
+            treasury
         } else {
-            self.settle_treasury(partition, &reading.read, &treasury).await?
+            let of_account = self
+                .settle_accounts(connection, partition, reading, &component)
+                .await?;
+            match (&of_account.settled, &treasury.settled) {
+                (Settled::On(_), Settled::Parked(_)) => Outcome {
+                    verdict: treasury.verdict,
+                    settled: treasury.settled,
+                    ..of_account
+                },
+                _ => of_account,
+            }
         };
         repo::mark(connection, partition, &reading.read, &outcome.verdict.as_mark()).await?;
         alarms::clear(
@@ -248,7 +279,7 @@ impl Inbox {
         )
         .await?;
         let account = outcome.account.as_ref().map(AccountId::as_str);
-        let objects = views(&component, &outcome.derived);
+        let objects = views(&component);
         repo::keep(connection, partition, component.customer(), account, &objects).await?;
         Ok(outcome.settled)
     }
@@ -325,7 +356,6 @@ impl Inbox {
             verdict,
             settled,
             account,
-            derived,
         })
     }
 
@@ -336,14 +366,7 @@ impl Inbox {
         reading: &Reading,
     ) -> Result<Vec<AccountEvent>, SettleError> {
         let stream = StreamId::account(&partition.tenant, &settlement.account);
-        let hash = digest(&settlement, reading);
-        let envelope = Envelope {
-            key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
-            hash,
-            expected_version: None,
-            at: self.present.of_account(&stream).await?,
-            metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
-        };
+        let envelope = reading.envelope(&settlement, self.present.of_account(&stream).await?);
         let command = AccountCommand::Settle(settlement);
         match self.journal.execute::<Account>(&stream, command, envelope).await {
             Ok(executed) => Ok(executed.events),
@@ -367,24 +390,12 @@ fn component(read: &[Read]) -> Component<'_> {
     Component::new(read.iter().map(|delivery| &delivery.snapshot.0))
 }
 
-/// What a settlement rests on: the deliveries and the catalog read, and what this release makes of them. A set that grew
-/// is another key, so that facts which come, go and come again are each recorded.
-fn digest(settlement: &Settlement, reading: &Reading) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(format!("{settlement:?}\n{}\n", reading.catalog_version));
-    for delivery in reading.read.iter().chain(&reading.of_customer) {
-        hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
-    }
-    hasher.finalize().into()
-}
-
 /// What a settlement came to, before it is noted in the inbox.
 pub(super) struct Outcome {
     pub(super) verdict: Verdict,
     pub(super) settled: Settled,
     /// Whose it is, if it is a customer's.
     pub(super) account: Option<AccountId>,
-    pub(super) derived: Vec<Derived>,
 }
 
 /// What the deliveries have become, owned.
@@ -442,13 +453,10 @@ fn verdict(owner: &Owner, derived: &[Derived], unapplied: Option<&Unapplied>) ->
 }
 
 /// The settled view of the component's objects.
-fn views(component: &Component<'_>, derived: &[Derived]) -> Vec<repo::Object> {
-    let payment = derived
-        .iter()
-        .map(|it| it.facts.group.as_str())
-        .find(|it| it.starts_with("pay:"));
+fn views(component: &Component<'_>) -> Vec<repo::Object> {
+    let payments = payment_groups(component);
     let group = |object: &Object| match object {
-        Object::Customer(_) | Object::Payout(_) => None,
+        Object::Customer(_) | Object::Payout(_) | Object::BalanceTransaction(_) => None,
         Object::Subscription(it) => Some(format!("sub:{}", it.id)),
         Object::Invoice(it) => Some(format!("inv:{}", it.id)),
         Object::CreditNote(it) => it.invoice.as_ref().map(|id| format!("inv:{id}")),
@@ -457,7 +465,7 @@ fn views(component: &Component<'_>, derived: &[Derived]) -> Vec<repo::Object> {
         | Object::Charge(_)
         | Object::Refund(_)
         | Object::Dispute(_)
-        | Object::CheckoutSession(_) => payment.map(str::to_owned),
+        | Object::CheckoutSession(_) => payments.get(object.id()).map(ToString::to_string),
     };
     component
         .settled()

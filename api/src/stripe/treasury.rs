@@ -1,25 +1,24 @@
-//! Payouts: settled into the Stripe account's own books, since they are no customer's.
+//! What belongs to no customer (payouts, Stripe's fees) is settled into the Stripe account's own books.
 
-use sha2::{Digest, Sha256};
 use tallybook_domain::treasury::{SettleTreasury, Treasury, TreasuryRefusal};
-use tallybook_journal::{CommandKey, Envelope, ExecuteError, Metadata};
-use tallybook_stripe::settlement::{TreasuryDerived, Waiting};
+use tallybook_journal::ExecuteError;
+use tallybook_stripe::settlement::{Component, Waiting, treasury_facts};
 
 use super::inbox::Inbox;
 use super::partition::Partition;
-use super::repo::settlement::Read;
-use super::settle::{Outcome, SettleError, Settled, Verdict};
+use super::settle::{Outcome, Reading, SettleError, Settled, Verdict};
 
 impl Inbox {
-    /// Bring these in line with what the treasury's stream says.
+    /// Bring what a component says of it in line with what the treasury's stream says.
     pub(super) async fn settle_treasury(
         &self,
         partition: &Partition,
-        read: &[Read],
-        derived: &[TreasuryDerived],
+        reading: &Reading,
+        component: &Component<'_>,
     ) -> Result<Outcome, SettleError> {
-        for settled in derived {
-            self.execute_treasury(partition, read, &settled.facts).await?;
+        let derived = treasury_facts(component);
+        for settled in &derived {
+            self.execute_treasury(partition, reading, &settled.facts).await?;
         }
         let waiting = derived.iter().find_map(|it| it.waiting.as_ref());
         let verdict = Verdict {
@@ -32,29 +31,16 @@ impl Inbox {
             verdict,
             settled: waiting.map_or(Settled::InTreasury, |it| Settled::Parked(it.code())),
             account: None,
-            derived: Vec::new(),
         })
     }
 
     async fn execute_treasury(
         &self,
         partition: &Partition,
-        read: &[Read],
+        reading: &Reading,
         facts: &SettleTreasury,
     ) -> Result<(), SettleError> {
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{facts:?}\n"));
-        for delivery in read {
-            hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
-        }
-        let hash: [u8; 32] = hasher.finalize().into();
-        let envelope = Envelope {
-            key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
-            hash,
-            expected_version: None,
-            at: self.present.of_server(),
-            metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
-        };
+        let envelope = reading.envelope(facts, self.present.of_server());
         let stream = Treasury::stream(&partition.tenant, &partition.stripe_account);
         match self
             .journal

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Unreadable};
+use super::{BalanceTransaction, Fields, Unreadable};
 
 /// A charge.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Charge {
     pub customer: Option<String>,
     /// Its booking at Stripe; arrives late for asynchronous captures.
     pub balance_transaction: Option<String>,
+    /// That booking itself, where it was expanded.
+    pub booking: Option<BalanceTransaction>,
     /// Why it failed.
     pub failure_code: Option<String>,
     /// The caller's metadata.
@@ -69,6 +71,7 @@ impl Charge {
             invoice: fields.id("invoice"),
             customer: fields.id("customer"),
             balance_transaction: fields.id("balance_transaction"),
+            booking: BalanceTransaction::expanded(fields),
             failure_code: fields.text("failure_code"),
             metadata: fields.metadata(),
         })

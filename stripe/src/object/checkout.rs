@@ -66,6 +66,14 @@ impl CheckoutSession {
 }
 
 /// Sessions had no status before late 2021; what was paid was complete.
+impl CheckoutSession {
+    /// The invoice that Checkout makes of a payment beside it (`invoice_creation`).
+    pub fn receipt(&self) -> Option<&str> {
+        let invoice = self.invoice.as_deref();
+        invoice.filter(|_| self.mode.as_deref() == Some("payment"))
+    }
+}
+
 fn status_before_2021(payment_status: Option<&str>) -> String {
     match payment_status {
         Some("paid" | "no_payment_required") => "complete",

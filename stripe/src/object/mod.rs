@@ -7,6 +7,7 @@
 //! Amounts are Stripe's integers beside the currency's text; times are Unix seconds. Unknown statuses are kept as they
 //! are. An object whose money or status cannot be read is [`Unreadable`], never half a fact with a zero in it.
 
+mod balance_transaction;
 mod charge;
 mod checkout;
 mod credit_note;
@@ -26,6 +27,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use balance_transaction::BalanceTransaction;
 pub use charge::Charge;
 pub use checkout::CheckoutSession;
 pub use credit_note::{CreditNote, CreditNoteRefund};
@@ -66,11 +68,13 @@ pub enum ObjectKind {
     CreditNote,
     /// `po_`
     Payout,
+    /// `txn_`
+    BalanceTransaction,
 }
 
 impl ObjectKind {
     /// Every kind, in the order customers, plans, money.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Customer,
         Self::Subscription,
         Self::Invoice,
@@ -82,6 +86,7 @@ impl ObjectKind {
         Self::CheckoutSession,
         Self::CreditNote,
         Self::Payout,
+        Self::BalanceTransaction,
     ];
 
     /// Stripe's name of it, the value of the field `object`.
@@ -98,6 +103,7 @@ impl ObjectKind {
             Self::CheckoutSession => "checkout.session",
             Self::CreditNote => "credit_note",
             Self::Payout => "payout",
+            Self::BalanceTransaction => "balance_transaction",
         }
     }
 
@@ -150,6 +156,8 @@ pub enum Object {
     CreditNote(CreditNote),
     #[serde(rename = "payout")]
     Payout(Payout),
+    #[serde(rename = "balance_transaction")]
+    BalanceTransaction(BalanceTransaction),
 }
 
 impl Object {
@@ -174,6 +182,7 @@ impl Object {
             ObjectKind::CheckoutSession => Self::CheckoutSession(CheckoutSession::read(fields)?),
             ObjectKind::CreditNote => Self::CreditNote(CreditNote::read(fields)?),
             ObjectKind::Payout => Self::Payout(Payout::read(fields)?),
+            ObjectKind::BalanceTransaction => Self::BalanceTransaction(BalanceTransaction::read(fields)?),
         }))
     }
 
@@ -191,6 +200,7 @@ impl Object {
             Self::CheckoutSession(_) => ObjectKind::CheckoutSession,
             Self::CreditNote(_) => ObjectKind::CreditNote,
             Self::Payout(_) => ObjectKind::Payout,
+            Self::BalanceTransaction(_) => ObjectKind::BalanceTransaction,
         }
     }
 
@@ -208,6 +218,7 @@ impl Object {
             Self::CheckoutSession(it) => &it.id,
             Self::CreditNote(it) => &it.id,
             Self::Payout(it) => &it.id,
+            Self::BalanceTransaction(it) => &it.id,
         }
     }
 
@@ -225,6 +236,7 @@ impl Object {
             Self::CheckoutSession(it) => Some(&it.status),
             Self::CreditNote(it) => Some(&it.status),
             Self::Payout(it) => Some(&it.status),
+            Self::BalanceTransaction(it) => Some(&it.status),
         }
     }
 
@@ -238,7 +250,11 @@ impl Object {
             Self::Charge(it) => it.customer.as_deref(),
             Self::CheckoutSession(it) => it.customer.as_deref(),
             Self::CreditNote(it) => it.customer.as_deref(),
-            Self::InvoicePayment(_) | Self::Refund(_) | Self::Dispute(_) | Self::Payout(_) => None,
+            Self::InvoicePayment(_)
+            | Self::Refund(_)
+            | Self::Dispute(_)
+            | Self::Payout(_)
+            | Self::BalanceTransaction(_) => None,
         }
     }
 

@@ -62,6 +62,13 @@ pub(super) fn normalised(object: &Object) -> Map<String, Value> {
             json!({ "amount": it.amount, "currency": it.currency, "status": it.status })
         }
         Object::Payout(it) => json!({ "amount": it.amount, "currency": it.currency, "status": it.status }),
+        Object::BalanceTransaction(it) => json!({
+            "amount": it.amount,
+            "currency": it.currency,
+            "fee": it.fee,
+            "status": it.status,
+            "type": it.r#type,
+        }),
     };
     match fields {
         Value::Object(map) => map,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Unreadable};
+use super::{BalanceTransaction, Fields, Unreadable};
 
 /// A payout of our balance to a bank. A paid one may still become failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Payout {
     pub arrival_date: Option<i64>,
     /// Its booking at Stripe.
     pub balance_transaction: Option<String>,
+    /// That booking itself, where it was expanded.
+    pub booking: Option<BalanceTransaction>,
     /// The booking that returned the money when it failed.
     pub failure_balance_transaction: Option<String>,
     /// The payout this one reverses.
@@ -38,6 +40,7 @@ impl Payout {
             status: fields.required_text("status")?,
             arrival_date: fields.int("arrival_date"),
             balance_transaction: fields.id("balance_transaction"),
+            booking: BalanceTransaction::expanded(fields),
             failure_balance_transaction: fields.id("failure_balance_transaction"),
             original_payout: fields.id("original_payout"),
             reversed_by: fields.id("reversed_by"),

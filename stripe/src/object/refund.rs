@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Unreadable};
+use super::{BalanceTransaction, Fields, Unreadable};
 
 /// A refund. It may fail after it succeeded (the bank sends it back), and then the money is ours again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Refund {
     pub payment_intent: Option<String>,
     /// Its booking at Stripe.
     pub balance_transaction: Option<String>,
+    /// That booking itself, where it was expanded.
+    pub booking: Option<BalanceTransaction>,
     /// The booking that gave the money back when it failed.
     pub failure_balance_transaction: Option<String>,
     /// Why it failed.
@@ -43,6 +45,7 @@ impl Refund {
             charge: fields.id("charge"),
             payment_intent: fields.id("payment_intent"),
             balance_transaction: fields.id("balance_transaction"),
+            booking: BalanceTransaction::expanded(fields),
             failure_balance_transaction: fields.id("failure_balance_transaction"),
             failure_reason: fields.text("failure_reason"),
             metadata: fields.metadata(),

@@ -342,7 +342,7 @@ fn money_and_status_are_read_or_the_object_is_not() {
 fn the_stored_form_is_flat_with_stripes_kind() {
     for kind in ObjectKind::ALL {
         let object = json!({"id": "x_1", "object": kind.name(), "status": "open", "currency": "usd", "amount": 1, "amount_due": 1,
-            "total": 1, "subtotal": 1});
+            "total": 1, "subtotal": 1, "type": "charge"});
         let stored = serde_json::to_value(read(&object)).unwrap();
         assert_eq!(
             (stored["object"].as_str(), stored["id"].as_str()),

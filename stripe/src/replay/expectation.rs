@@ -154,7 +154,7 @@ mod tests {
         let charge = json!({"object": "charge", "id": "ch_1", "amount": 500, "amount_refunded": 100, "currency": "usd",
             "status": "succeeded", "captured": true});
         let customer = json!({"object": "customer", "id": "cus_1"});
-        let file = json!({"objects": {"ch_1": charge, "cus_1": customer, "txn_1": {"object": "balance_transaction"}}});
+        let file = json!({"objects": {"ch_1": charge, "cus_1": customer, "prod_1": {"object": "product"}}});
         Expectation::read(&file.to_string()).unwrap()
     }
 
@@ -185,7 +185,7 @@ mod tests {
         assert!(matches!(refused("{"), ExpectationError::Json(_)));
         assert_eq!(refused("{}"), ExpectationError::NoObjects);
         assert_eq!(
-            refused(r#"{"objects": {"txn_1": {"object": "balance_transaction"}}}"#),
+            refused(r#"{"objects": {"prod_1": {"object": "product"}}}"#),
             ExpectationError::Empty
         );
         let without_status = r#"{"objects": {"sub_1": {"object": "subscription", "id": "sub_1"}}}"#;

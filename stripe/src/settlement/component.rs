@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::object::{Invoice, Object, ObjectKind};
+use crate::object::{Invoice, InvoicePayment, Object, ObjectKind};
 use crate::snapshot::Snapshot;
 use crate::winner::{Winner, winner, with_renewals};
 
@@ -44,10 +44,21 @@ impl<'a> Component<'a> {
         winners.into_iter().zip(objects).collect()
     }
 
+    /// Whether nothing in it is any customer's: payouts, and balance transactions whose cause has not arrived.
+    pub fn is_of_no_customer(&self) -> bool {
+        let is_own = |kind: &ObjectKind| matches!(kind, ObjectKind::Payout | ObjectKind::BalanceTransaction);
+        !self.objects.is_empty() && self.objects.keys().all(|(kind, _)| is_own(kind))
+    }
+
     /// The snapshots of all objects.
     pub fn snapshots(&self) -> impl Iterator<Item = &'a Snapshot> {
         self.objects.values().flatten().copied()
     }
+}
+
+fn of_invoice_payment(payment: &InvoicePayment) -> impl Iterator<Item = &str> {
+    let ids = [&payment.invoice, &payment.payment_intent, &payment.charge];
+    ids.into_iter().filter_map(Option::as_deref)
 }
 
 fn as_invoice(object: &Object) -> Option<&Invoice> {
@@ -59,8 +70,8 @@ fn as_invoice(object: &Object) -> Option<&Invoice> {
 
 /// The ids of the objects that a snapshot's object is settled with, its own among them: a payment's charges, refunds,
 /// disputes and sessions; a subscription's invoices, which may be the only ones to tell its renewal, and their credit
-/// notes and payments. Customers are no kin: what a customer has is settled
-/// payment by payment.
+/// notes and, where an invoice has to say whose they are, payments; what a balance transaction is of. Customers are no kin:
+/// what a customer has is settled payment by payment.
 pub fn references(object: &Object) -> Vec<&str> {
     let mut ids: Vec<&str> = vec![object.id()];
     match object {
@@ -74,13 +85,20 @@ pub fn references(object: &Object) -> Vec<&str> {
             ids.extend(it.charge.as_deref());
             ids.extend(it.payment_intent.as_deref());
         }
-        Object::CheckoutSession(it) => ids.extend(it.payment_intent.as_deref()),
+        Object::CheckoutSession(it) => {
+            ids.extend(it.payment_intent.as_deref());
+            ids.extend(it.receipt());
+        }
         Object::CreditNote(it) => ids.extend(it.invoice.as_deref()),
-        Object::InvoicePayment(it) => ids.extend(it.invoice.as_deref()),
+        Object::InvoicePayment(it) => ids.extend(of_invoice_payment(it)),
         Object::Invoice(it) => {
             ids.extend(it.subscription.as_deref());
             ids.extend(it.lines.iter().filter_map(|line| line.subscription.as_deref()));
+            // One without an id is of a version whose payments name their invoice.
+            let listed = it.payments.iter().filter(|payment| !payment.id.is_empty());
+            ids.extend(listed.flat_map(of_invoice_payment));
         }
+        Object::BalanceTransaction(it) => ids.extend(it.source.as_deref()),
         Object::Customer(_) | Object::Subscription(_) | Object::Payout(_) => {}
     }
     ids

@@ -10,13 +10,20 @@ use tallybook_domain::purchases::{
 
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
-use super::payment::{Outcome, Paid, Payment};
+use super::payment::{GivenBack, Outcome, Payment};
 use crate::object::{Dispute, DisputeTransaction};
 
-/// All facts of a payment's disputes.
-pub(super) fn settle(id: &PaymentId, payment: &Payment<'_, '_>, paid: Option<Paid>, outcome: &mut Outcome) {
-    for dispute in &payment.disputes {
-        if let Err(unbookable) = settle_one(id, dispute, paid, outcome) {
+/// All facts of a payment's disputes, by their end and id: so the tax in what is lost is shared out.
+pub(super) fn settle(
+    id: &PaymentId,
+    payment: &Payment<'_, '_>,
+    given_back: &mut GivenBack,
+    outcome: &mut Outcome,
+) {
+    let mut disputes = payment.disputes.clone();
+    disputes.sort_by_key(|it| (closed_at(it), it.winner.id.as_str()));
+    for dispute in disputes {
+        if let Err(unbookable) = settle_one(id, dispute, given_back, outcome) {
             outcome.wait(unbookable);
         }
     }
@@ -25,10 +32,10 @@ pub(super) fn settle(id: &PaymentId, payment: &Payment<'_, '_>, paid: Option<Pai
 fn settle_one(
     id: &PaymentId,
     dispute: &History<'_, Dispute>,
-    paid: Option<Paid>,
+    given_back: &mut GivenBack,
     outcome: &mut Outcome,
 ) -> Result<(), Unbookable> {
-    let said = dispute.winner;
+    let (said, paid) = (dispute.winner, given_back.paid);
     let purse = Purse::of(&said.currency)?;
     let opened = DisputeOpened {
         dispute: said.id.clone(),
@@ -71,8 +78,7 @@ fn settle_one(
         };
         outcome.stand(fact, at);
     }
-    if let Some(closed) = outcome_of(said) {
-        let is_closed_so = |it: &Dispute| outcome_of(it) == Some(closed);
+    if let (Some(closed), Some(closed_at)) = (outcome_of(said), closed_at(dispute)) {
         let lost = if closed == DisputeOutcome::Lost {
             withdrawn.max(0)
         } else {
@@ -83,12 +89,10 @@ fn settle_one(
             payment: id.clone(),
             outcome: closed,
             lost: Money::new(lost, paid.map_or(purse.currency(), |paid| paid.gross.currency)),
-            unapplied: false,
+            tax: given_back.tax.next(lost, false),
+            unapplied: given_back.unapplied,
         };
-        outcome.stand(
-            PurchasesEvent::DisputeClosed(fact),
-            instant(dispute.first_at(is_closed_so))?,
-        );
+        outcome.stand(PurchasesEvent::DisputeClosed(fact), instant(closed_at)?);
     }
     Ok(())
 }
@@ -109,6 +113,12 @@ fn transactions<'a>(dispute: &History<'a, Dispute>) -> BTreeMap<&'a str, (&'a Di
         }
     }
     all
+}
+
+/// When it was first seen to have ended as it did.
+fn closed_at(dispute: &History<'_, Dispute>) -> Option<i64> {
+    let closed = outcome_of(dispute.winner)?;
+    Some(dispute.first_at(|it| outcome_of(it) == Some(closed)))
 }
 
 /// How it ended, if it did. Stripe: "Dispute statuses"; a lost one under appeal is open again.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::component::Component;
 use crate::object::{
-    Charge, CheckoutSession, CreditNote, Dispute, Invoice, Object, PaymentIntent, Payout, Refund,
-    Subscription,
+    BalanceTransaction, Charge, CheckoutSession, CreditNote, Dispute, Invoice, InvoicePayment, Object,
+    PaymentIntent, Payout, Refund, Subscription,
 };
 use crate::snapshot::Snapshot;
 
@@ -71,7 +71,9 @@ pub(super) struct Histories<'a> {
     pub(super) disputes: ById<'a, Dispute>,
     pub(super) sessions: ById<'a, CheckoutSession>,
     pub(super) credit_notes: ById<'a, CreditNote>,
+    pub(super) invoice_payments: ById<'a, InvoicePayment>,
     pub(super) payouts: ById<'a, Payout>,
+    pub(super) transactions: ById<'a, BalanceTransaction>,
 }
 
 impl<'a> Histories<'a> {
@@ -89,7 +91,7 @@ impl<'a> Histories<'a> {
                             };
                             all.$field.insert(&object.id, history(object, snapshot, events, read));
                         })+
-                        Object::Customer(_) | Object::InvoicePayment(_) => {}
+                        Object::Customer(_) => {}
                     }
                 };
             }
@@ -102,7 +104,9 @@ impl<'a> Histories<'a> {
                 Dispute => disputes,
                 CheckoutSession => sessions,
                 CreditNote => credit_notes,
+                InvoicePayment => invoice_payments,
                 Payout => payouts,
+                BalanceTransaction => transactions,
             }
         }
         all

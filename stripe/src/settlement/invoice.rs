@@ -8,13 +8,13 @@ use tallybook_domain::calendar::Period;
 use tallybook_domain::identity::{GroupId, InvoiceId, SubscriptionId};
 use tallybook_domain::money::Money;
 use tallybook_domain::subscriptions::{
-    InvoiceIssued, InvoiceLine, InvoicePaid, InvoiceRelief, InvoicesEvent, LineClawback,
+    CollectionFailed, InvoiceIssued, InvoiceLine, InvoicePaid, InvoiceRelief, InvoicesEvent, LineClawback,
 };
 
 use super::history::{Histories, History};
 use super::money::{Purse, Unbookable, instant};
 use super::prices::Prices;
-use super::{Derived, Waiting, credit_note, plan_credits, relief};
+use super::{Derived, Waiting, credit_note, dunning, payment, plan_credits, relief};
 use crate::object::{CreditNote, Invoice};
 
 /// An invoice that was finalised, in the books' terms.
@@ -40,10 +40,14 @@ pub(super) fn derive(histories: &Histories<'_>, prices: &Prices) -> Vec<Derived>
     );
     ids.sort_unstable();
     ids.dedup();
-    ids.into_iter().map(|id| settle(id, histories, prices)).collect()
+    let receipts = payment::receipts(histories);
+    ids.into_iter()
+        .map(|id| settle(id, receipts.contains(id), histories, prices))
+        .collect()
 }
 
-fn settle(id: &str, histories: &Histories<'_>, prices: &Prices) -> Derived {
+/// A receipt owes nothing and sells nothing: its payment is the sale.
+fn settle(id: &str, is_receipt: bool, histories: &Histories<'_>, prices: &Prices) -> Derived {
     let invoice = histories.invoices.get(id);
     let notes: Vec<_> = histories
         .credit_notes
@@ -67,6 +71,7 @@ fn settle(id: &str, histories: &Histories<'_>, prices: &Prices) -> Derived {
         waiting: None,
     };
     match invoice {
+        _ if is_receipt => {}
         Some(invoice) => {
             let clawbacks = plan_credits::clawbacks(histories, invoice.winner, prices);
             let gathered = facts_of(invoice, &notes, &clawbacks).map(|facts| derived.facts.facts = facts);
@@ -128,6 +133,13 @@ fn facts_of(
             );
         }
         _ => {}
+    }
+    for (attempt, failed_at) in dunning::failed_tries(invoice) {
+        let failed = CollectionFailed {
+            invoice: issued.invoice().clone(),
+            attempt,
+        };
+        stand(InvoicesEvent::CollectionFailed(failed), instant(failed_at)?);
     }
     stand(InvoicesEvent::InvoiceIssued(issued.fact), issued.at);
     Ok(facts)

@@ -9,9 +9,11 @@
 //! A state implies the facts on its way: a failed refund seen alone yields the refund, its payment and the return of both.
 
 mod assignment;
+mod balance_transaction;
 mod component;
 mod credit_note;
 mod dispute;
+mod dunning;
 mod history;
 mod invoice;
 mod money;
@@ -25,6 +27,7 @@ mod purchase;
 mod refund;
 mod relief;
 mod subscription;
+mod treasury;
 mod trial_credits;
 
 #[cfg(test)]
@@ -36,8 +39,9 @@ pub use assignment::{Place, candidate_groups, settlements};
 pub use component::{Component, references};
 pub use money::Unbookable;
 pub use owner::{Mode, Owner, customer_owner, owner};
-pub use payout::{TreasuryDerived, treasury_facts};
+pub use payment::payment_groups;
 pub use prices::Prices;
+pub use treasury::{TreasuryDerived, treasury_facts};
 pub use trial_credits::{TrialGrant, keep_trial, trial_grants};
 
 use history::Histories;

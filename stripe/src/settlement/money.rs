@@ -27,6 +27,9 @@ pub enum Unbookable {
         /// The part's.
         part: Currency,
     },
+    /// Stripe converted it from another currency: exchange is not built.
+    #[error("it was converted from another currency")]
+    Converted,
     /// The amounts contradict each other.
     #[error("{0}")]
     Contradiction(&'static str),

@@ -6,13 +6,14 @@ use tallybook_domain::Timestamp;
 use tallybook_domain::account::{DatedFact, Fact, GroupFacts};
 use tallybook_domain::identity::{GroupId, PaymentId};
 use tallybook_domain::money::Money;
-use tallybook_domain::purchases::{CashReceived, Channel, PurchasesEvent};
+use tallybook_domain::purchases::{CashReceived, Channel, PurchasesEvent, TaxShares};
 
+use super::component::Component;
 use super::history::{Histories, History};
 use super::money::{Purse, Unbookable, instant};
 use super::prices::Prices;
 use super::{Derived, Waiting, dispute, purchase, refund};
-use crate::object::{Charge, CheckoutSession, Dispute, PaymentIntent, Refund};
+use crate::object::{Charge, CheckoutSession, Dispute, InvoicePayment, PaymentIntent, Refund};
 
 /// The objects of one payment.
 #[derive(Default)]
@@ -22,6 +23,18 @@ pub(super) struct Payment<'h, 'a> {
     pub(super) sessions: Vec<&'h History<'a, CheckoutSession>>,
     pub(super) refunds: Vec<&'h History<'a, Refund>>,
     pub(super) disputes: Vec<&'h History<'a, Dispute>>,
+    /// Whether an invoice names it as its payment.
+    is_named_by_invoice: bool,
+}
+
+/// What refunds and disputes give back of.
+pub(super) struct GivenBack {
+    /// What was paid, if that is known.
+    pub(super) paid: Option<Paid>,
+    /// The tax in it.
+    pub(super) tax: TaxShares,
+    /// It paid for nothing here: what is given back is the customer's own cash, and neither revenue nor tax.
+    pub(super) unapplied: bool,
 }
 
 /// What was paid, and when.
@@ -36,6 +49,18 @@ pub(super) fn derive(histories: &Histories<'_>, prices: &Prices) -> Vec<Derived>
         .into_iter()
         .map(|(id, payment)| settle(&PaymentId(id), &payment, prices))
         .collect()
+}
+
+/// The group of the payment that each object of a component is of, by the object's id.
+pub fn payment_groups(component: &Component<'_>) -> BTreeMap<String, GroupId> {
+    let histories = Histories::of(component);
+    let mut groups = BTreeMap::new();
+    for (id, payment) in payments(&histories) {
+        let group = GroupId(format!("pay:{id}"));
+        let objects = payment.objects().map(|object| (object.to_owned(), group.clone()));
+        groups.extend(objects);
+    }
+    groups
 }
 
 /// Payments by id: the intent's where one is named by any object, else the charge's.
@@ -71,7 +96,29 @@ fn payments<'h, 'a>(histories: &'h Histories<'a>) -> BTreeMap<String, Payment<'h
             payments.entry(id).or_default().disputes.push(dispute);
         }
     }
+    for paying in invoice_payments(histories) {
+        let payment = named(&paying.payment_intent, &paying.charge).and_then(|id| payments.get_mut(&id));
+        if let Some(payment) = payment {
+            payment.is_named_by_invoice = true;
+        }
+    }
     payments
+}
+
+/// What invoices say of the payments that pay them.
+fn invoice_payments<'h>(histories: &'h Histories<'_>) -> impl Iterator<Item = &'h InvoicePayment> {
+    let told = histories.invoice_payments.values().flat_map(History::seen);
+    let listed = histories.invoices.values().flat_map(History::seen);
+    told.map(|it| it.object)
+        .chain(listed.flat_map(|it| &it.object.payments))
+}
+
+/// The invoices that are receipts: Checkout makes one of a payment that sold something here, beside it.
+pub(super) fn receipts<'h>(histories: &'h Histories<'_>) -> BTreeSet<&'h str> {
+    let payments = payments(histories).into_values();
+    let selling = payments.filter(purchase::sells);
+    let sessions = selling.flat_map(|payment| payment.sessions);
+    sessions.filter_map(|it| it.winner.receipt()).collect()
 }
 
 /// Which intent made a charge, whichever object says so.
@@ -118,12 +165,22 @@ fn settle(id: &PaymentId, payment: &Payment<'_, '_>, prices: &Prices) -> Derived
                 };
                 outcome.stand(PurchasesEvent::CashReceived(cash), paid.at);
             }
-            let tax = paid.map_or(0, |paid| payment.tax(paid.gross));
+            let mut given_back = GivenBack {
+                paid,
+                tax: TaxShares::of(0, 0),
+                unapplied: false,
+            };
             if let Some(paid) = paid {
+                let tax = payment.tax(paid.gross);
                 lots.extend(purchase::settle(id, payment, paid, tax, prices, &mut outcome));
+                let is_sale = !lots.is_empty() || purchase::named(payment).is_some();
+                given_back.unapplied = !is_sale && !payment.is_of_invoice();
+                if !given_back.unapplied {
+                    given_back.tax = TaxShares::of(paid.gross.minor, tax);
+                }
             }
-            refund::settle(id, payment, paid, tax, &mut outcome);
-            dispute::settle(id, payment, paid, &mut outcome);
+            refund::settle(id, payment, &mut given_back, &mut outcome);
+            dispute::settle(id, payment, &mut given_back, &mut outcome);
         }
         Err(unbookable) => outcome.wait(unbookable),
     }
@@ -198,17 +255,31 @@ impl Payment<'_, '_> {
         said.clamp(0, gross.minor)
     }
 
-    /// Whether it pays an invoice: then the invoice says what was bought.
+    /// Whether it pays an invoice: then the invoice says what was bought, unless that is the receipt of this payment.
     pub(super) fn is_of_invoice(&self) -> bool {
+        if self.sessions.iter().any(|it| it.winner.receipt().is_some()) && purchase::sells(self) {
+            return false;
+        }
         let by_intent = self
             .intent
             .is_some_and(|it| it.first(|it| it.invoice.is_some()).is_some());
         by_intent
+            || self.is_named_by_invoice
             || self
                 .charges
                 .iter()
                 .any(|it| it.first(|it| it.invoice.is_some()).is_some())
             || self.sessions.iter().any(|it| it.winner.invoice.is_some())
+    }
+
+    /// The ids of its objects.
+    fn objects(&self) -> impl Iterator<Item = &str> {
+        let intent = self.intent.iter().map(|it| it.winner.id.as_str());
+        intent
+            .chain(self.charges.iter().map(|it| it.winner.id.as_str()))
+            .chain(self.sessions.iter().map(|it| it.winner.id.as_str()))
+            .chain(self.refunds.iter().map(|it| it.winner.id.as_str()))
+            .chain(self.disputes.iter().map(|it| it.winner.id.as_str()))
     }
 
     /// Whether it was never captured: what such a charge "refunds" is an authorisation.

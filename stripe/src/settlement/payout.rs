@@ -1,46 +1,14 @@
-//! Payouts: Stripe's money on its way to the bank, which belongs to no customer.
+//! Payouts: Stripe's money on its way to the bank.
 
 use tallybook_domain::Timestamp;
-use tallybook_domain::treasury::{DatedTreasuryFact, Payout as PayoutFact, SettleTreasury, TreasuryFact};
+use tallybook_domain::treasury::{DatedTreasuryFact, Payout as PayoutFact, TreasuryFact};
 
-use super::Waiting;
-use super::component::Component;
-use super::history::{Histories, History};
+use super::history::History;
 use super::money::{Purse, Unbookable, instant};
 use crate::object::Payout;
 
-/// What should stand about one payout in the Stripe account's own books.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreasuryDerived {
-    /// All of it that can stand.
-    pub facts: SettleTreasury,
-    /// Why some of it has to wait.
-    pub waiting: Option<Waiting>,
-}
-
-/// What should stand about each payout of a component, in the order of their ids. A payout names no other object.
-pub fn treasury_facts(component: &Component<'_>) -> Vec<TreasuryDerived> {
-    Histories::of(component)
-        .payouts
-        .iter()
-        .map(|(id, payout)| {
-            let (facts, waiting) = match facts(payout) {
-                Ok(facts) => (facts, None),
-                Err(unbookable) => (Vec::new(), Some(Waiting::from(unbookable))),
-            };
-            TreasuryDerived {
-                facts: SettleTreasury {
-                    object: (*id).to_owned(),
-                    facts,
-                },
-                waiting,
-            }
-        })
-        .collect()
-}
-
 /// One that failed never arrived, even if that was said before.
-fn facts(payout: &History<'_, Payout>) -> Result<Vec<DatedTreasuryFact>, Unbookable> {
+pub(super) fn facts(payout: &History<'_, Payout>) -> Result<Vec<DatedTreasuryFact>, Unbookable> {
     let said = payout.winner;
     let fact = PayoutFact {
         payout: said.id.clone(),

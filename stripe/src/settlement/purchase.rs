@@ -22,6 +22,15 @@ pub(super) fn named(payment: &Payment<'_, '_>) -> Option<PaymentId> {
         .map(PaymentId::from)
 }
 
+/// Whether its words say that it sells something here, readably or not.
+pub(super) fn sells(payment: &Payment<'_, '_>) -> bool {
+    let says = |words: &Metadata, key: &str| words.get(key).is_some_and(|text| !text.is_empty());
+    let keys = ["purchase_id", "credits", "pack"];
+    words(payment)
+        .into_iter()
+        .any(|it| keys.iter().any(|key| says(it, key)))
+}
+
 fn named_text<'p>(payment: &'p Payment<'_, '_>) -> Option<&'p str> {
     if payment.is_of_invoice() {
         return None;

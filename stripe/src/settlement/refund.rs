@@ -1,20 +1,19 @@
 //! Refunds: owed when accepted, paid when booked, both undone when they fail.
 
 use tallybook_domain::identity::PaymentId;
-use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney, TaxShares};
+use tallybook_domain::purchases::{Channel, PurchasesEvent, Refund as RefundFact, RefundMoney};
 
 use super::Waiting;
 use super::history::History;
 use super::money::{Purse, Unbookable, instant};
-use super::payment::{Outcome, Paid, Payment, is_captured};
+use super::payment::{GivenBack, Outcome, Payment, is_captured};
 use crate::object::{Charge, Refund};
 
 /// All facts of a payment's refunds.
 pub(super) fn settle(
     id: &PaymentId,
     payment: &Payment<'_, '_>,
-    paid: Option<Paid>,
-    tax: i64,
+    given_back: &mut GivenBack,
     outcome: &mut Outcome,
 ) {
     if payment.is_uncaptured() {
@@ -23,9 +22,8 @@ pub(super) fn settle(
     let mut refunds = payment.refunds.clone();
     refunds.retain(|refund| !lets_the_rest_go(payment, refund));
     refunds.sort_by_key(|it| (recorded_at(it), it.winner.id.as_str()));
-    let mut shares = TaxShares::of(paid.map_or(0, |paid| paid.gross.minor), tax);
     for refund in refunds {
-        if let Err(unbookable) = settle_one(id, refund, paid, &mut shares, outcome) {
+        if let Err(unbookable) = settle_one(id, refund, given_back, outcome) {
             outcome.wait(unbookable);
         }
     }
@@ -56,13 +54,15 @@ fn missing(payment: &Payment<'_, '_>) -> Option<Waiting> {
 fn settle_one(
     id: &PaymentId,
     refund: &History<'_, Refund>,
-    paid: Option<Paid>,
-    shares: &mut TaxShares,
+    given_back: &mut GivenBack,
     outcome: &mut Outcome,
 ) -> Result<(), Unbookable> {
     let said = refund.winner;
     let purse = Purse::of(&said.currency)?;
-    if let Some(paid) = paid.filter(|paid| paid.gross.currency != purse.currency()) {
+    if let Some(paid) = given_back
+        .paid
+        .filter(|paid| paid.gross.currency != purse.currency())
+    {
         return Err(Unbookable::ForeignCurrency {
             payment: paid.gross.currency,
             part: purse.currency(),
@@ -74,8 +74,8 @@ fn settle_one(
         refund: said.id.clone(),
         payment: id.clone(),
         amount,
-        tax: shares.next(amount.minor, is_undone(said)),
-        unapplied: false,
+        tax: given_back.tax.next(amount.minor, is_undone(said)),
+        unapplied: given_back.unapplied,
         reason: None,
     };
     let money = RefundMoney {

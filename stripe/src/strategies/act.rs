@@ -18,6 +18,8 @@ pub enum Act {
         currency: usize,
         /// Credits it gives, as metadata.
         credits: i64,
+        /// Tax within the amount, per cent on top of the net, as a session says it.
+        tax: i64,
         /// The first card is declined.
         declined_first: bool,
         /// What becomes of it.
@@ -33,6 +35,8 @@ pub enum Act {
         with_trial: bool,
         /// What becomes of the first payment.
         first: FirstPayment,
+        /// What is taken off and what is added.
+        terms: Terms,
     },
     /// The period of a subscription, or its trial, ends.
     EndPeriod {
@@ -138,6 +142,17 @@ pub enum Act {
     DeleteCustomer,
 }
 
+/// What is taken off the price of a plan, and the tax on the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Per cent off; never all.
+    pub discount: i64,
+    /// Per cent of tax.
+    pub tax: i64,
+    /// Whether the tax is within the price.
+    pub is_inclusive: bool,
+}
+
 /// How a pack is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Through {
@@ -210,6 +225,11 @@ pub struct Step {
     pub act: Act,
 }
 
+/// Often none.
+fn per_cent(below: i64) -> impl Strategy<Value = i64> {
+    prop_oneof![2 => Just(0), 1 => 1..below]
+}
+
 fn buying() -> impl Strategy<Value = Act> {
     let through = prop_oneof![
         Just(Through::Checkout),
@@ -227,15 +247,17 @@ fn buying() -> impl Strategy<Value = Act> {
         51..1_999_i64,
         0..3_usize,
         1..900_i64,
+        per_cent(25),
         prop::bool::weighted(0.2),
         ends,
     )
         .prop_map(
-            |(through, amount, currency, credits, declined_first, ends)| Act::Buy {
+            |(through, amount, currency, credits, tax, declined_first, ends)| Act::Buy {
                 through,
                 amount,
                 currency,
                 credits,
+                tax,
                 declined_first,
                 ends,
             },
@@ -272,12 +294,19 @@ fn subscribing() -> impl Strategy<Value = Act> {
         1 => Just(FirstPayment::Declined),
         1 => Just(FirstPayment::Abandoned),
     ];
-    (0..3_usize, 1..4_i64, prop::bool::weighted(0.3), first).prop_map(
-        |(plan, quantity, with_trial, first)| Act::Subscribe {
+    let terms = (per_cent(60), per_cent(25), any::<bool>());
+    let terms = terms.prop_map(|(discount, tax, is_inclusive)| Terms {
+        discount,
+        tax,
+        is_inclusive,
+    });
+    (0..3_usize, 1..4_i64, prop::bool::weighted(0.3), first, terms).prop_map(
+        |(plan, quantity, with_trial, first, terms)| Act::Subscribe {
             plan,
             quantity,
             with_trial,
             first,
+            terms,
         },
     )
 }
@@ -291,7 +320,7 @@ fn of_a_subscription() -> impl Strategy<Value = Act> {
         2 => (one.clone(), 0..3_usize, 1..4_i64)
             .prop_map(|(subscription, plan, quantity)| Act::ChangePlan { subscription, plan, quantity }),
         2 => (one.clone(), 1..4_usize).prop_map(|(subscription, times)| Act::Flip { subscription, times }),
-        1 => one.clone().prop_map(|subscription| Act::PauseOrResume { subscription }),
+        2 => one.clone().prop_map(|subscription| Act::PauseOrResume { subscription }),
         1 => one.prop_map(|subscription| Act::Cancel { subscription }),
     ]
 }

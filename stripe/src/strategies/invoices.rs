@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::act::Terms;
 use super::stripe::{Payment, Stripe, picked_of};
 
 const DAY: i64 = 86_400;
@@ -10,12 +11,20 @@ const ATTEMPTS_MAX: i64 = 3;
 
 impl Stripe {
     pub(super) fn draft(&mut self, reason: &str, lines: &[Value], parent: &Value) -> String {
-        let total: i64 = lines.iter().filter_map(|line| line["amount"].as_i64()).sum();
+        let amounts: Vec<_> = lines.iter().map(LineAmounts::of).collect();
+        let sum = |of: fn(&LineAmounts) -> i64| amounts.iter().map(of).sum::<i64>();
+        let (total, tax) = (sum(LineAmounts::total), sum(|it| it.on_top + it.within));
+        let behavior = if sum(|it| it.within) == 0 {
+            "exclusive"
+        } else {
+            "inclusive"
+        };
+        let taxes = json!([{"amount": tax, "tax_behavior": behavior}]);
         let transitions = json!({"finalized_at": null, "paid_at": null, "voided_at": null, "marked_uncollectible_at": null});
         let invoice = json!({"object": "invoice", "customer": self.customer, "currency": "usd", "status": "draft",
             "billing_reason": reason, "amount_due": total, "amount_paid": 0, "amount_remaining": total, "total": total,
-            "subtotal": total, "starting_balance": 0, "ending_balance": null, "attempt_count": 0, "attempted": false,
-            "next_payment_attempt": null, "due_date": null, "amount_paid_off_stripe": 0, "total_taxes": [],
+            "subtotal": sum(|it| it.amount), "starting_balance": 0, "ending_balance": null, "attempt_count": 0, "attempted": false,
+            "next_payment_attempt": null, "due_date": null, "amount_paid_off_stripe": 0, "total_taxes": taxes,
             "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0, "parent": parent,
             "status_transitions": transitions, "lines": {"object": "list", "data": lines}, "metadata": {},
             "pre_basil": {"payment_intent": null, "charge": null}});
@@ -41,8 +50,12 @@ impl Stripe {
         let remaining = self.int(invoice, "amount_remaining");
         if remaining > 0 {
             let intent = self.new_intent(remaining, "usd", &json!({}), Some(invoice));
-            self.charge_paid(Some(&intent), None, remaining, "usd", &json!({}));
+            self.charge_paid(Some(&intent), None, remaining, "usd", &json!({}), None);
             self.note_payment(invoice, &intent);
+            let payment = json!({"object": "invoice_payment", "invoice": invoice, "amount_paid": remaining,
+                "currency": "usd", "status": "paid", "is_default": true,
+                "payment": {"type": "payment_intent", "payment_intent": intent}});
+            self.create("inpay", &["invoice_payment.paid"], payment);
         }
         let attempts = self.int(invoice, "attempt_count") + i64::from(remaining > 0);
         let paid = json!({"status": "paid", "amount_paid": remaining, "amount_remaining": 0, "attempted": true,
@@ -51,6 +64,8 @@ impl Stripe {
         let types = &["invoice.updated", "invoice.paid", "invoice.payment_succeeded"];
         self.change(invoice, types, paid);
         self.book_receivable(-remaining);
+        self.plan_credits
+            .paid(&self.value(invoice, "lines")["data"].clone());
         self.recover(invoice);
     }
 
@@ -132,6 +147,8 @@ impl Stripe {
             "status_transitions": self.stamped(&invoice, "paid_at"),
             "pre_basil": {"payment_intent": null, "charge": null}});
         self.change(&invoice, &["invoice.updated", "invoice.paid"], paid);
+        self.plan_credits
+            .paid(&self.value(&invoice, "lines")["data"].clone());
         self.recover(&invoice);
     }
 
@@ -157,9 +174,11 @@ impl Stripe {
         if amount <= 0 {
             return;
         }
+        let tax = &self.value(&invoice, "total_taxes")[0]["amount"];
+        let tax = tax.as_i64().unwrap_or_default() * amount / self.int(&invoice, "total");
         let mut note = json!({"object": "credit_note", "customer": self.customer, "invoice": invoice, "amount": amount,
             "currency": "usd", "status": "issued", "type": "post_payment", "pre_payment_amount": 0,
-            "post_payment_amount": amount, "out_of_band_amount": 0, "refunds": [], "total_taxes": [],
+            "post_payment_amount": amount, "out_of_band_amount": 0, "refunds": [], "total_taxes": [{"amount": tax, "tax_behavior": "exclusive"}],
             "customer_balance_transaction": null, "voided_at": null});
         if is_open {
             note["type"] = json!("pre_payment");
@@ -215,5 +234,72 @@ impl Stripe {
         self.change(&note, &["credit_note.voided"], voided);
         let invoice = self.text(&note, "invoice").to_owned();
         self.credit_before_payment(&invoice, -self.int(&note, "pre_payment_amount"));
+    }
+}
+
+/// What a line comes to.
+pub(super) struct LineAmounts {
+    amount: i64,
+    discount: i64,
+    /// Tax beside the amount.
+    on_top: i64,
+    /// Tax within it.
+    within: i64,
+}
+
+impl LineAmounts {
+    fn of(line: &Value) -> Self {
+        let sum = |list: &str, counts: fn(&Value) -> bool| {
+            let parts = line[list].as_array().into_iter().flatten();
+            parts
+                .filter(|part| counts(part))
+                .filter_map(|part| part["amount"].as_i64())
+                .sum()
+        };
+        Self {
+            amount: line["amount"].as_i64().unwrap_or_default(),
+            discount: sum("discount_amounts", |_| true),
+            on_top: sum("taxes", |tax| tax["tax_behavior"] == "exclusive"),
+            within: sum("taxes", |tax| tax["tax_behavior"] == "inclusive"),
+        }
+    }
+
+    /// What an amount comes to on these terms. Unused time is credited without a discount.
+    pub(super) fn on(amount: i64, terms: Terms) -> Self {
+        let discount = amount.max(0) * terms.discount / 100;
+        let net = amount - discount;
+        let (on_top, within) = if terms.is_inclusive {
+            (0, net * terms.tax / (100 + terms.tax))
+        } else {
+            (net * terms.tax / 100, 0)
+        };
+        Self {
+            amount,
+            discount,
+            on_top,
+            within,
+        }
+    }
+
+    /// What is asked for it.
+    pub(super) fn total(&self) -> i64 {
+        self.amount - self.discount + self.on_top
+    }
+
+    /// The fields of a line that say so.
+    pub(super) fn say(&self, line: &mut Value) {
+        line["amount"] = json!(self.amount);
+        let discount = json!({"amount": self.discount, "discount": "di_1"});
+        line["discount_amounts"] = if self.discount == 0 {
+            json!([])
+        } else {
+            json!([discount])
+        };
+        let tax = |amount: i64, behavior: &str| json!([{"amount": amount, "tax_behavior": behavior, "taxable_amount": self.amount - self.discount}]);
+        line["taxes"] = match (self.on_top, self.within) {
+            (0, 0) => json!([]),
+            (on_top, 0) => tax(on_top, "exclusive"),
+            (_, within) => tax(within, "inclusive"),
+        };
     }
 }

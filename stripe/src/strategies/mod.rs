@@ -28,12 +28,15 @@ mod act;
 mod catalog;
 mod invoices;
 mod payments;
+mod plan_credits;
 mod plans;
 mod stripe;
 mod tenant;
 mod version;
 
-pub use act::{Act, DisputeMove, FirstPayment, PaymentEnds, RefundEnds, Step, Through, act, life, lives};
+pub use act::{
+    Act, DisputeMove, FirstPayment, PaymentEnds, RefundEnds, Step, Terms, Through, act, life, lives,
+};
 pub use catalog::{plans, prices};
 pub use stripe::{Stripe, Sums, Told};
 pub use tenant::{Parked, Tenant};

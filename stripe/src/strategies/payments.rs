@@ -1,9 +1,10 @@
 //! Packs bought, refunded, disputed.
 
 use serde_json::{Value, json};
+use tallybook_domain::money::released;
 
 use super::act::{Act, DisputeMove, PaymentEnds, RefundEnds, Through};
-use super::stripe::{Payment, Stripe, picked, picked_of};
+use super::stripe::{Payment, Stripe, Sums, picked, picked_of};
 
 const CURRENCIES: [&str; 3] = ["usd", "eur", "jpy"];
 
@@ -17,6 +18,7 @@ impl Stripe {
             amount,
             currency,
             credits,
+            tax,
             declined_first,
             ends,
         } = *act
@@ -27,7 +29,8 @@ impl Stripe {
         let metadata = json!({"credits": credits.to_string()});
         let intent = (through != Through::Charge).then(|| self.new_intent(amount, currency, &metadata, None));
         let session = (through == Through::Checkout)
-            .then(|| self.new_session(amount, currency, &metadata, intent.as_deref()));
+            .then(|| self.new_session((amount, tax), currency, &metadata, intent.as_deref()));
+        let tax = session.as_ref().map_or(0, |_| tax);
         if declined_first {
             self.charge_declined(intent.as_deref(), amount, currency, &metadata);
         }
@@ -45,8 +48,8 @@ impl Stripe {
         }
         match ends {
             PaymentEnds::Paid | PaymentEnds::PaidLater => {
-                self.charge_paid(intent.as_deref(), late, amount, currency, &metadata);
-                self.sums.granted += credits;
+                let bought = Some((credits, tax_within(amount, tax)));
+                self.charge_paid(intent.as_deref(), late, amount, currency, &metadata, bought);
             }
             PaymentEnds::FailsLater => self.charge_failed(intent.as_deref(), late.as_deref()),
             PaymentEnds::Canceled => {
@@ -84,10 +87,16 @@ impl Stripe {
         self.create("pi", &["payment_intent.created"], intent)
     }
 
-    fn new_session(&mut self, amount: i64, currency: &str, metadata: &Value, intent: Option<&str>) -> String {
+    fn new_session(
+        &mut self,
+        (amount, tax): (i64, i64),
+        currency: &str,
+        metadata: &Value,
+        intent: Option<&str>,
+    ) -> String {
         let session = json!({"object": "checkout.session", "mode": "payment", "status": "open", "payment_status": "unpaid",
             "payment_intent": intent, "customer": self.customer, "client_reference_id": self.client_reference(),
-            "amount_total": amount, "currency": currency, "metadata": metadata, "total_details": {"amount_tax": 0}});
+            "amount_total": amount, "currency": currency, "metadata": metadata, "total_details": {"amount_tax": tax_within(amount, tax)}});
         self.create("cs", &[], session)
     }
 
@@ -170,6 +179,7 @@ impl Stripe {
         amount: i64,
         currency: &str,
         metadata: &Value,
+        bought: Option<(i64, i64)>,
     ) {
         let paid = self.charge(intent, amount, currency, metadata);
         let charge = match pending {
@@ -190,7 +200,28 @@ impl Stripe {
         self.payments.push(Payment {
             intent: intent.map(str::to_owned),
             charge,
+            bought,
         });
+    }
+
+    /// What a pack gave, and what of it and of its tax was given back.
+    pub(super) fn add_pack(&self, payment: &Payment, sums: &mut Sums) {
+        let Some((credits, tax)) = payment.bought else {
+            return;
+        };
+        let charge = &payment.charge;
+        let lost: i64 = self
+            .disputes_of(charge)
+            .filter(|dispute| self.status(dispute) == "lost")
+            .map(|dispute| self.taken_by(dispute))
+            .sum();
+        let amount = self.int(charge, "amount");
+        let given_back = (self.int(charge, "amount_refunded") + lost).min(amount);
+        let granted = credits * 1_000_000;
+        sums.granted += granted;
+        sums.clawed_back += granted * given_back / amount;
+        let currency = self.text(charge, "currency").to_owned();
+        *sums.tax.entry(currency).or_default() += tax - released(tax, given_back, amount);
     }
 
     /// What of a charge is neither given back nor taken by its disputes.
@@ -264,7 +295,7 @@ impl Stripe {
 
     /// A refund, and what it does to its charge.
     pub(super) fn give_back(&mut self, payment: usize, amount: i64, status: &str) -> String {
-        let Payment { intent, charge } = self.payments[payment].clone();
+        let Payment { intent, charge, .. } = self.payments[payment].clone();
         let refund = json!({"object": "refund", "amount": amount, "currency": self.text(&charge, "currency"),
             "status": status, "charge": charge, "payment_intent": intent, "balance_transaction": "txn_out",
             "failure_balance_transaction": null, "metadata": {}});
@@ -286,7 +317,7 @@ impl Stripe {
         let Some(index) = picked(payment, self.payments.len()) else {
             return;
         };
-        let Payment { intent, charge } = self.payments[index].clone();
+        let Payment { intent, charge, .. } = self.payments[index].clone();
         let amount = self.left_of(&charge);
         let is_open = |dispute: &String| !matches!(self.status(dispute), "won" | "lost" | "warning_closed");
         if amount <= 0 || !self.may_be_refunded(&charge) || self.disputes_of(&charge).any(is_open) {
@@ -359,6 +390,11 @@ impl Stripe {
             _ => self.change(&dispute, &["charge.dispute.updated"], changes),
         }
     }
+}
+
+/// The tax within an amount, so many per cent on top of the rest of it.
+fn tax_within(amount: i64, per_cent: i64) -> i64 {
+    amount * per_cent / (100 + per_cent)
 }
 
 /// The status that a move leads to; none where it cannot be made.

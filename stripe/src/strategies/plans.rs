@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::act::FirstPayment;
+use super::act::{FirstPayment, Terms};
 use super::catalog::PLANS;
+use super::invoices::LineAmounts;
 use super::stripe::{Stripe, picked_of};
 
 const DAY: i64 = 86_400;
-const PERIOD: i64 = 30 * DAY;
+pub(super) const PERIOD: i64 = 30 * DAY;
 const TRIAL: i64 = 14 * DAY;
 /// An incomplete subscription expires after 23 hours.
 const INCOMPLETE: i64 = 23 * 3_600;
@@ -23,7 +24,13 @@ struct Line {
 }
 
 impl Stripe {
-    pub(super) fn subscribe(&mut self, plan: usize, quantity: i64, with_trial: bool, first: FirstPayment) {
+    pub(super) fn subscribe(
+        &mut self,
+        (plan, quantity): (usize, i64),
+        with_trial: bool,
+        first: FirstPayment,
+        terms: Terms,
+    ) {
         let plan = plan % PLANS.len();
         let end = self.now + if with_trial { TRIAL } else { PERIOD };
         let trial = with_trial.then_some((self.now, end));
@@ -36,6 +43,7 @@ impl Stripe {
         let types: &[&str] = &["customer.subscription.created"];
         let subscription = self.create("sub", types, subscription);
         self.subscriptions.push(subscription.clone());
+        self.terms.insert(subscription.clone(), terms);
         let price = if with_trial { 0 } else { PLANS[plan].1 * quantity };
         let line = Line {
             amount: price,
@@ -65,15 +73,17 @@ impl Stripe {
 
     fn bill(&mut self, subscription: &str, reason: &str, lines: &[Line]) -> String {
         let item = self.value(subscription, "items")["data"][0]["id"].clone();
+        let terms = self.terms_of(subscription);
         let data: Vec<Value> = lines
             .iter()
             .map(|line| {
                 let details = json!({"subscription": subscription, "subscription_item": item, "proration": line.proration});
-                json!({"id": self.new_id("il"), "object": "line_item", "amount": line.amount, "currency": "usd",
+                let mut data = json!({"id": self.new_id("il"), "object": "line_item", "currency": "usd",
                     "quantity": line.quantity, "period": {"start": line.start, "end": line.end},
                     "pricing": {"type": "price_details", "price_details": {"price": PLANS[line.plan].0}},
-                    "parent": {"type": "subscription_item_details", "subscription_item_details": details},
-                    "discount_amounts": [], "taxes": []})
+                    "parent": {"type": "subscription_item_details", "subscription_item_details": details}});
+                LineAmounts::on(line.amount, terms).say(&mut data);
+                data
             })
             .collect();
         let parent = json!({"type": "subscription_details", "subscription_details": {"subscription": subscription, "metadata": {}}});
@@ -81,6 +91,10 @@ impl Stripe {
         self.change(subscription, &[], json!({"latest_invoice": invoice}));
         self.invoices.push(invoice.clone());
         invoice
+    }
+
+    fn terms_of(&self, subscription: &str) -> Terms {
+        self.terms.get(subscription).copied().unwrap_or_default()
     }
 
     /// The subscription of an invoice that was paid runs again, if that was its newest.
@@ -187,7 +201,11 @@ impl Stripe {
             end,
             proration: true,
         });
-        let is_more = rest.amount > unused.amount;
+        let terms = self.terms_of(&subscription);
+        let is_more = LineAmounts::on(rest.amount, terms).total()
+            > LineAmounts::on(unused.amount, terms).total()
+            && LineAmounts::on(rest.amount, terms).total() + LineAmounts::on(-unused.amount, terms).total()
+                > 0;
         if is_more && self.status(&subscription) == "active" {
             let unused = Line {
                 amount: -unused.amount,
@@ -213,12 +231,12 @@ impl Stripe {
     }
 
     pub(super) fn pause_or_resume(&mut self, subscription: usize) {
-        if let Some(subscription) = self.picked_subscription(subscription, &["active"]) {
-            let types: &[&str] = &["customer.subscription.updated", "customer.subscription.paused"];
-            self.change(&subscription, types, json!({"status": "paused"}));
-        } else if let Some(subscription) = self.picked_subscription(subscription, &["paused"]) {
+        if let Some(subscription) = self.picked_subscription(subscription, &["paused"]) {
             let types: &[&str] = &["customer.subscription.updated", "customer.subscription.resumed"];
             self.change(&subscription, types, json!({"status": "active"}));
+        } else if let Some(subscription) = self.picked_subscription(subscription, &["active"]) {
+            let types: &[&str] = &["customer.subscription.updated", "customer.subscription.paused"];
+            self.change(&subscription, types, json!({"status": "paused"}));
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::act::{Act, Step};
+use super::act::{Act, Step, Terms};
+use super::plan_credits::PlanCredits;
 use super::version::Version;
 use crate::event::{Delivery, from_value};
 use crate::json::sha256_hex;
@@ -28,6 +29,9 @@ pub struct Stripe {
     pub(super) subscriptions: Vec<String>,
     pub(super) invoices: Vec<String>,
     pub(super) notes: Vec<String>,
+    /// What each subscription is billed by.
+    pub(super) terms: BTreeMap<String, Terms>,
+    pub(super) plan_credits: PlanCredits,
     pub(super) sums: Sums,
 }
 
@@ -36,6 +40,8 @@ pub struct Stripe {
 pub(super) struct Payment {
     pub(super) intent: Option<String>,
     pub(super) charge: String,
+    /// Credits it bought, and the tax in it; none if it pays an invoice.
+    pub(super) bought: Option<(i64, i64)>,
 }
 
 /// What the books must come to, reckoned act by act and not from events.
@@ -45,8 +51,12 @@ pub struct Sums {
     pub at_stripe: BTreeMap<String, i64>,
     /// What customers owe on invoices (account 1210), by lower-case currency.
     pub receivable: BTreeMap<String, i64>,
-    /// Credits that packs gave, whole ones.
+    /// Tax in packs that was not given back, by lower-case currency.
+    pub tax: BTreeMap<String, i64>,
+    /// Credits that packs and plans gave, in millionths.
     pub granted: i64,
+    /// Credits that refunds, lost disputes and changes of plan took back, in millionths.
+    pub clawed_back: i64,
 }
 
 /// An event as Stripe knows it, before a version renders it.
@@ -101,6 +111,8 @@ impl Stripe {
             subscriptions: Vec::new(),
             invoices: Vec::new(),
             notes: Vec::new(),
+            terms: BTreeMap::new(),
+            plan_credits: PlanCredits::default(),
             sums: Sums::default(),
         };
         stripe.by_request();
@@ -143,7 +155,8 @@ impl Stripe {
                 quantity,
                 with_trial,
                 first,
-            } => self.subscribe(plan, quantity, with_trial, first),
+                terms,
+            } => self.subscribe((plan, quantity), with_trial, first, terms),
             Act::EndPeriod {
                 subscription,
                 is_paid,
@@ -181,8 +194,14 @@ impl Stripe {
     }
 
     /// What the books must come to.
-    pub fn sums(&self) -> &Sums {
-        &self.sums
+    pub fn sums(&self) -> Sums {
+        let mut sums = self.sums.clone();
+        sums.granted += self.plan_credits.given();
+        sums.clawed_back += self.plan_credits.taken();
+        for payment in &self.payments {
+            self.add_pack(payment, &mut sums);
+        }
+        sums
     }
 
     /// The account that is the customer's in the end.

@@ -246,9 +246,10 @@ impl Tenant {
                 Err(refusal) => self.park(&ids, refusal.code(), None),
             }
         }
-        if treasury.is_empty() {
+        if !component.is_of_no_customer() {
             self.settle_accounts(&ids, &component, at);
-        } else if let Some(waiting) = treasury.iter().find_map(|it| it.waiting.as_ref()) {
+        }
+        if let Some(waiting) = treasury.iter().find_map(|it| it.waiting.as_ref()) {
             self.park(&ids, waiting.code(), waiting.waits_for());
         }
     }

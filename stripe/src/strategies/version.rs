@@ -7,6 +7,8 @@ use super::stripe::previous_values;
 /// The shape of an endpoint's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
+    /// Before 2022-11-15: as [`Self::Acacia`], but an intent has its charges, newest first, and a charge its refunds.
+    Y2020,
     /// Before 2025-03-31 ("basil"): periods at the top of a subscription, an invoice names its subscription, intent and
     /// charge itself, intents and charges name their invoice, lines have a price.
     Acacia,
@@ -21,6 +23,7 @@ impl Version {
     /// As `api_version` says it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Y2020 => "2020-08-27",
             Self::Acacia => "2024-09-30.acacia",
             Self::Dahlia => "2026-08-26.dahlia",
         }
@@ -63,6 +66,13 @@ impl Version {
             Some("subscription") => subscription(&mut rendered),
             Some("invoice") => invoice(&mut rendered),
             Some("credit_note") => credit_note(&mut rendered),
+            Some("payment_intent") if self == Self::Y2020 => payment_intent(&mut rendered),
+            Some("charge") if self == Self::Y2020 => {
+                rendered.insert(
+                    "refunds".to_owned(),
+                    json!({"object": "list", "data": [], "has_more": false}),
+                );
+            }
             _ => {}
         }
         rendered
@@ -105,6 +115,16 @@ fn subscription(object: &mut Map<String, Value>) {
     let end = periods.iter().filter_map(|period| period.1).max();
     object.insert("current_period_start".to_owned(), json!(start));
     object.insert("current_period_end".to_owned(), json!(end));
+}
+
+fn payment_intent(object: &mut Map<String, Value>) {
+    let latest = object.remove("latest_charge").unwrap_or_default();
+    let charges: Vec<Value> = latest
+        .as_str()
+        .map(|id| json!({"id": id, "object": "charge"}))
+        .into_iter()
+        .collect();
+    object.insert("charges".to_owned(), json!({"object": "list", "data": charges}));
 }
 
 fn invoice(object: &mut Map<String, Value>) {

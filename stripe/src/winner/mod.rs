@@ -147,6 +147,7 @@ fn is_absorbing(snapshot: &Snapshot) -> bool {
         ObjectKind::CheckoutSession => matches!(status, "complete" | "expired"),
         ObjectKind::InvoicePayment => matches!(status, "paid" | "canceled"),
         ObjectKind::CreditNote => status == "void",
+        ObjectKind::BalanceTransaction => status == "available",
         ObjectKind::Customer | ObjectKind::Charge | ObjectKind::Dispute => false,
     }
 }

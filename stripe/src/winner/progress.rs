@@ -82,7 +82,10 @@ impl Progress {
                 amount_paid: it.amount_paid.unwrap_or(0),
                 ..self
             },
-            Object::Customer(_) | Object::CreditNote(_) | Object::Payout(_) => self,
+            Object::Customer(_)
+            | Object::CreditNote(_)
+            | Object::Payout(_)
+            | Object::BalanceTransaction(_) => self,
         }
     }
 }
@@ -139,6 +142,7 @@ fn status_rank(object: &Object) -> u8 {
         Object::CheckoutSession(_) => &["open", "expired", "complete"],
         Object::CreditNote(_) => &["issued", "void"],
         Object::Payout(_) => &["pending", "in_transit", "paid", "canceled", "failed"],
+        Object::BalanceTransaction(_) => &["pending", "available"],
     };
     let rank = object
         .status()

@@ -19,10 +19,11 @@ proptest! {
         let at = end(&new);
         let expected = settled(&new, at).state(at);
         let old = world.delivered(|_| Version::Acacia);
-        let by_turns = |index: usize| if (seed >> (index % 64)) & 1 == 0 { Version::Acacia } else { Version::Dahlia };
-        let mixed = world.delivered(by_turns);
+        let oldest = world.delivered(|_| Version::Y2020);
+        let versions = [Version::Y2020, Version::Acacia, Version::Dahlia];
+        let mixed = world.delivered(|index| versions[usize::try_from(seed >> (index % 60) & 15).expect("small") % 3]);
         let both: Vec<_> = new.iter().chain(&old).cloned().collect();
-        for (name, events) in [("old", &old), ("mixed", &mixed), ("both", &both)] {
+        for (name, events) in [("old", &old), ("oldest", &oldest), ("mixed", &mixed), ("both", &both)] {
             let state = disturbed(events, at, seed).state(at);
             prop_assert_eq!(differences(&state, &expected), BTreeSet::new(), "{}", name);
         }

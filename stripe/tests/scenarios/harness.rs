@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
+use tallybook_domain::identity::NaturalKey;
 use tallybook_stripe::replay::state::{Finished, Totals};
 use tallybook_stripe::settlement::{Mode, Prices};
 use tallybook_stripe::snapshot::Snapshot;
@@ -41,6 +42,8 @@ pub(crate) enum Expected {
     Credits(Credits),
     /// Objects whose settlement is not complete, and why. No others.
     Parked(&'static [(&'static str, &'static str)]),
+    /// The facts of customer `cus_1` whose natural keys begin so.
+    Stand(&'static str, &'static [&'static str]),
     /// The state has a line that begins so.
     Line(&'static str),
     /// The state has no line that begins so.
@@ -234,6 +237,18 @@ impl Expected {
                     .map(|(id, it)| (id.as_str(), it.reason))
                     .collect();
                 assert_eq!(&parked, expected);
+            }
+            Self::Stand(prefix, expected) => {
+                let groups = tenant
+                    .account("cus_1")
+                    .into_iter()
+                    .flat_map(|it| it.groups().values());
+                let keys = groups.flat_map(|group| group.facts.keys());
+                let keys: Vec<_> = keys
+                    .map(NaturalKey::as_str)
+                    .filter(|key| key.starts_with(prefix))
+                    .collect();
+                assert_eq!(&keys, expected);
             }
             Self::Line(line) => {
                 let is_there = state.lines.iter().any(|it| it.starts_with(line));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
+use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked, Stand};
 use crate::harness::{Credits, told};
 use crate::objects::{charge, event, intent, invoice, paid_invoice, subscription, updated};
 
@@ -84,7 +84,11 @@ scenarios! {
     ]);
 
     s17_four_failed_attempts_are_four => told([failed(1, 101), failed(2, 102), failed(3, 103), failed(4, 103)])
-        .ends([Is("in_1", "attempt_count", json!(4)), Is("in_1", "status", json!("open"))]);
+        .ends([
+            Is("in_1", "attempt_count", json!(4)),
+            Is("in_1", "status", json!("open")),
+            Stand("dun:", &["dun:in_1:1", "dun:in_1:2", "dun:in_1:3", "dun:in_1:4"]),
+        ]);
 
     s17_what_is_paid_after_four_failed_attempts_is_paid => told([
         failed(1, 101),
@@ -98,7 +102,20 @@ scenarios! {
         Is("in_1", "status", json!("paid")),
         Is("in_1", "attempt_count", json!(5)),
         Is("sub_1", "status", json!("active")),
+        Stand("dun:", &["dun:in_1:1", "dun:in_1:2", "dun:in_1:3", "dun:in_1:4"]),
     ]);
+
+    s17_a_failure_nobody_told_of_is_told_by_the_next_try => told([
+        failed(3, 103),
+        event("invoice.updated", 104, invoice("open", json!({"attempt_count": 3}))),
+    ])
+    .ends([Stand("dun:", &["dun:in_1:1", "dun:in_1:2", "dun:in_1:3"])]);
+
+    s17_what_is_paid_at_the_first_try_never_failed => told([
+        event("invoice.finalized", 100, invoice("open", json!({}))),
+        event("invoice.paid", 100, paid_invoice(json!({}))),
+    ])
+    .ends([Stand("dun:", &[])]);
 
     s30_a_trials_invoice_of_nothing_gives_no_paid_credits => told([
         event("customer.subscription.created", 100, trialing(1)),

@@ -18,11 +18,14 @@ macro_rules! scenarios {
 mod callers;
 mod customers;
 mod disputes;
+mod fees;
 mod harness;
 mod intake;
 mod invoices;
 mod objects;
 mod payments;
+mod receipts;
 mod refunds;
 mod subscriptions;
+mod unapplied;
 mod upgrades;

@@ -37,6 +37,12 @@ pub(crate) fn updated(event_type: &str, created: i64, object: Value, previous: V
     read(body(event_type, created, &object, Some(&previous)))
 }
 
+/// As read from the API.
+pub(crate) fn fetched(object: Value, at: i64) -> Arc<Snapshot> {
+    let object = object.as_object().expect("an object");
+    Arc::new(Snapshot::fetched(object, at).expect("of a kind that is settled"))
+}
+
 /// The same as told by a request of this id.
 pub(crate) fn requested(request: &str, event: &Arc<Snapshot>) -> Arc<Snapshot> {
     let mut event = Snapshot::clone(event);

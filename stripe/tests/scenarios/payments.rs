@@ -1,11 +1,10 @@
 //! A pack paid through Stripe, however it is told.
 
 use serde_json::json;
-use tallybook_stripe::snapshot::Snapshot;
 
 use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
 use crate::harness::{Credits, told};
-use crate::objects::{charge, event, intent, paid_intent, session, twin, updated};
+use crate::objects::{charge, event, fetched, intent, paid_intent, session, twin, updated};
 
 const ALL: Credits = Credits {
     granted: 100,
@@ -14,12 +13,6 @@ const ALL: Credits = Credits {
     clawed_back: 0,
     expired: 0,
 };
-
-/// As read from the API.
-fn fetched(object: serde_json::Value, at: i64) -> std::sync::Arc<Snapshot> {
-    let object = object.as_object().expect("an object");
-    std::sync::Arc::new(Snapshot::fetched(object, at).expect("of a kind that is settled"))
-}
 
 fn unpaid_session() -> serde_json::Value {
     session(json!({"payment_status": "unpaid"}))

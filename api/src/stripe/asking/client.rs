@@ -160,7 +160,12 @@ impl StripeApi {
         id: &str,
     ) -> Result<Option<Map<String, Value>>, AskError> {
         let resource = resource_of(id).ok_or_else(|| AskError::NotAnObject(id.to_owned()))?;
-        self.get(key, account, &format!("v1/{resource}/{id}"), &[]).await
+        // The fee of what moves money is on its balance transaction alone.
+        let is_booked = matches!(resource, "charges" | "refunds" | "payouts");
+        let expanded = [("expand[]", "balance_transaction")];
+        let query = if is_booked { &expanded[..] } else { &[] };
+        self.get(key, account, &format!("v1/{resource}/{id}"), query)
+            .await
     }
 
     /// Events made at or after `since` (Unix seconds), newest first, those before `before` if it is given.
@@ -285,6 +290,7 @@ fn resource_of(id: &str) -> Option<&'static str> {
         "cus" => "customers",
         "cn" => "credit_notes",
         "po" => "payouts",
+        "txn" => "balance_transactions",
         _ => return None,
     })
 }
