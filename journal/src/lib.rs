@@ -21,6 +21,8 @@ mod recorded;
 mod repo;
 mod sealer;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -32,7 +32,7 @@ mod connection;
 mod contention;
 mod judge;
 mod keys;
-mod log;
+pub(crate) mod log;
 mod look;
 mod snapshots;
 mod states;

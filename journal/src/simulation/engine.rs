@@ -1,0 +1,123 @@
+//! An engine process: a writer with its queue, which can be killed and started again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::executor::{Simulation, TaskId};
+use super::log::MemoryLog;
+use super::session::{Session, Weather};
+use crate::{
+    config::JournalConfig,
+    figures::WriterCounters,
+    writer::{Request, Writer},
+};
+
+/// How a schedule's engines are built: small, so that every bound is met.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) queue_max: usize,
+    pub(super) batch_max: usize,
+    pub(super) cached_streams_max: usize,
+}
+
+/// An engine that lives, dies and is born again. A clone is the same engine.
+#[derive(Clone)]
+pub(super) struct Engine {
+    simulation: Simulation,
+    log: MemoryLog,
+    weather: Weather,
+    size: Size,
+    life: Arc<Mutex<Life>>,
+}
+
+struct Life {
+    number: usize,
+    task: TaskId,
+    queue: Option<mpsc::Sender<Request>>,
+    appended: watch::Receiver<i64>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Engine {
+    pub(super) fn start(simulation: &Simulation, log: &MemoryLog, weather: &Weather, size: Size) -> Self {
+        let life = live(simulation, log, weather, size, 0);
+        Self {
+            simulation: simulation.clone(),
+            log: log.clone(),
+            weather: weather.clone(),
+            size,
+            life: Arc::new(Mutex::new(life)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `kill -9`, and another one in its place.
+    pub(super) fn kill(&self) {
+        let mut life = self.lock();
+        self.simulation.kill(life.task);
+        let number = life.number + 1;
+        *life = live(&self.simulation, &self.log, &self.weather, self.size, number);
+    }
+
+    /// Which of its lives this is.
+    pub(super) fn life(&self) -> usize {
+        self.lock().number
+    }
+
+    /// Its queue's end.
+    pub(super) fn queue(&self) -> mpsc::Sender<Request> {
+        let queue = &self.lock().queue;
+        queue.clone().expect("it is stopped only in the end")
+    }
+
+    /// The last position it says it appended.
+    pub(super) fn appended(&self) -> i64 {
+        *self.lock().appended.borrow()
+    }
+
+    /// No more commands; wait until it has ended.
+    pub(super) async fn stop(&self) {
+        let ended = {
+            let mut life = self.lock();
+            life.queue = None;
+            let (_, never) = oneshot::channel();
+            std::mem::replace(&mut life.ended, never)
+        };
+        ended.await.expect("a writer ends in order");
+    }
+}
+
+fn live(simulation: &Simulation, log: &MemoryLog, weather: &Weather, size: Size, number: usize) -> Life {
+    let config = Arc::new(JournalConfig {
+        queue_max: size.queue_max,
+        batch_max: size.batch_max,
+        cached_streams_max: size.cached_streams_max,
+        ..JournalConfig::new(PgConnectOptions::new_without_pgpass())
+    });
+    let (queue, receiver) = mpsc::channel(size.queue_max);
+    let (appended_sender, appended) = watch::channel(0);
+    let writer = Writer::new(
+        config,
+        Session::new(simulation, log, weather),
+        receiver,
+        appended_sender,
+        Arc::new(WriterCounters::default()),
+    );
+    let (ending, ended) = oneshot::channel();
+    let task = simulation.spawn(async move {
+        writer.run(Arc::new(Notify::new())).await;
+        drop(ending.send(()));
+    });
+    Life {
+        number,
+        task,
+        queue: Some(queue),
+        appended,
+        ended,
+    }
+}
