@@ -199,6 +199,7 @@ impl Stage {
         let rows = self.log.rows();
         let parts = unit.parts.iter().zip(found).map(|(part, found)| {
             let found = found?;
+            let kind = part.kind().expect("purses are judged on their state");
             let of_stream = |row: &&crate::recorded::Recorded| {
                 row.aggregate_id == part.aggregate_id() && row.sequence <= found.last_sequence
             };
@@ -209,7 +210,7 @@ impl Stage {
                 .cloned()
                 .collect();
             Some(done(&Outcome {
-                state: load::fold(part.as_ref(), part.blank(), &rows).expect("the log folds"),
+                state: load::fold(kind, part.aggregate_id(), kind.blank(), &rows).expect("the log folds"),
                 events: part.decode(&own).expect("the log can be read"),
                 version: found.last_sequence.unsigned_abs(),
                 position: own.last().expect("what is known is there").position,

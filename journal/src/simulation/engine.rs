@@ -1,25 +1,28 @@
 //! An engine process: a writer with its queue, which can be killed and started again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 
-use super::executor::{Simulation, TaskId};
+use super::executor::{Simulation, spawn};
 use super::log::MemoryLog;
 use super::session::{Session, Weather};
 use crate::{
     config::JournalConfig,
     figures::WriterCounters,
-    writer::{Request, Writer},
+    writer::{Request, Surroundings, Writer},
 };
 
 /// How a schedule's engines are built: small, so that every bound is met.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size {
-    pub(super) queue_max: usize,
-    pub(super) batch_max: usize,
-    pub(super) cached_streams_max: usize,
+    pub(super) queue: usize,
+    pub(super) batch: usize,
+    pub(super) cached_bytes: usize,
+    pub(super) recent_keys: usize,
 }
 
 /// An engine that lives, dies and is born again. A clone is the same engine.
@@ -34,7 +37,8 @@ pub(super) struct Engine {
 
 struct Life {
     number: usize,
-    task: TaskId,
+    task: AbortHandle,
+    dead: Arc<AtomicBool>,
     queue: Option<mpsc::Sender<Request>>,
     appended: watch::Receiver<i64>,
     ended: oneshot::Receiver<()>,
@@ -59,7 +63,8 @@ impl Engine {
     /// `kill -9`, and another one in its place.
     pub(super) fn kill(&self) {
         let mut life = self.lock();
-        self.simulation.kill(life.task);
+        life.task.abort();
+        life.dead.store(true, Ordering::Relaxed);
         let number = life.number + 1;
         *life = live(&self.simulation, &self.log, &self.weather, self.size, number);
     }
@@ -94,28 +99,33 @@ impl Engine {
 
 fn live(simulation: &Simulation, log: &MemoryLog, weather: &Weather, size: Size, number: usize) -> Life {
     let config = Arc::new(JournalConfig {
-        queue_max: size.queue_max,
-        batch_max: size.batch_max,
-        cached_streams_max: size.cached_streams_max,
+        queue_max: size.queue,
+        batch_max: size.batch,
+        cached_bytes_max: size.cached_bytes,
+        recent_keys_max: size.recent_keys,
         ..JournalConfig::new(PgConnectOptions::new_without_pgpass())
     });
-    let (queue, receiver) = mpsc::channel(size.queue_max);
+    let (queue, receiver) = mpsc::channel(size.queue);
     let (appended_sender, appended) = watch::channel(0);
-    let writer = Writer::new(
-        config,
-        Session::new(simulation, log, weather),
-        receiver,
-        appended_sender,
-        Arc::new(WriterCounters::default()),
-    );
+    // Streams are too short for snapshots here.
+    let (snapshots, _) = mpsc::channel(1);
+    let surroundings = Surroundings {
+        appended: appended_sender,
+        snapshots,
+        counters: Arc::new(WriterCounters::default()),
+    };
+    let dead = Arc::new(AtomicBool::new(false));
+    let sessions = [(); 2].map(|()| Session::new(simulation, log, weather, &dead));
+    let writer = Writer::new(config, sessions, receiver, surroundings);
     let (ending, ended) = oneshot::channel();
-    let task = simulation.spawn(async move {
+    let task = spawn(async move {
         writer.run(Arc::new(Notify::new())).await;
-        drop(ending.send(()));
+        let _ = ending.send(());
     });
     Life {
         number,
         task,
+        dead,
         queue: Some(queue),
         appended,
         ended,

@@ -150,7 +150,10 @@ pub(super) fn the_answers_are_true(history: &History, commands: &[Command], atte
             }
             Answer::KeyReused => {
                 let (moment, variant) = recording.expect("a key that was used stands somewhere");
-                assert!(moment <= attempt.ended && variant != attempt.variant, "{attempt:?}");
+                assert!(
+                    moment <= attempt.ended && variant != attempt.variant,
+                    "{attempt:?}"
+                );
             }
             Answer::VersionConflict { current } => {
                 assert_ne!(Some(*current), attempt.expected);
@@ -184,7 +187,9 @@ pub(super) fn the_answers_are_true(history: &History, commands: &[Command], atte
 
 /// Who asks after it was recorded hears of nothing else.
 fn what_was_recorded_is_known(attempt: &Attempt, recording: Option<(usize, u8)>) {
-    let Some((moment, variant)) = recording else { return };
+    let Some((moment, variant)) = recording else {
+        return;
+    };
     if moment > attempt.begun {
         return;
     }

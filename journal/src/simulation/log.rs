@@ -8,7 +8,7 @@ use chrono::DateTime;
 use tallybook_domain::{Aggregate, Event};
 use tokio::sync::{mpsc, oneshot};
 
-use super::executor::Simulation;
+use super::executor::{Simulation, spawn};
 use super::purse::{Coin, Purse};
 use crate::{
     recorded::Recorded,
@@ -65,7 +65,7 @@ impl Process {
 /// What is asked of a server process.
 pub(super) enum Statement {
     Standings(Vec<[String; 3]>),
-    Pieces(Vec<([String; 2], i64, i64)>),
+    Pieces(Vec<([String; 2], i64, i64)>, usize),
     Append(Vec<Recorded>),
     BeginFenced,
     Commit,
@@ -97,12 +97,11 @@ impl Statement {
     pub(super) fn pieces(pieces: &Pieces) -> Self {
         let names = pieces.aggregate_types.iter().zip(&pieces.aggregate_ids);
         let spans = pieces.after.iter().zip(&pieces.through);
-        Self::Pieces(
-            names
-                .zip(spans)
-                .map(|((kind, id), (after, through))| ([kind.clone(), id.clone()], *after, *through))
-                .collect(),
-        )
+        let asked = names
+            .zip(spans)
+            .map(|((kind, id), (after, through))| ([kind.clone(), id.clone()], *after, *through));
+        let limit = usize::try_from(pieces.limit).expect("a limit is small");
+        Self::Pieces(asked.collect(), limit)
     }
 
     pub(super) fn append(rows: &NewRows) -> Self {
@@ -164,7 +163,7 @@ impl MemoryLog {
             process: process.clone(),
             transaction: None,
         };
-        self.simulation.spawn(backend.serve(called));
+        spawn(backend.serve(called));
         (process, calls)
     }
 
@@ -268,7 +267,11 @@ impl Backend {
             Statement::Standings(questions) => Ok(Reply::Standings(
                 questions.iter().map(|asked| self.standing(asked)).collect(),
             )),
-            Statement::Pieces(pieces) => Ok(Reply::Pieces(self.pieces(&pieces))),
+            Statement::Pieces(pieces, limit) => {
+                let mut rows = self.pieces(&pieces);
+                rows.truncate(limit);
+                Ok(Reply::Pieces(rows))
+            }
             Statement::Append(rows) => self.append(rows).await,
             Statement::BeginFenced => {
                 self.take_fence().await?;
@@ -312,6 +315,8 @@ impl Backend {
             first_sequence: None,
             command_hash: None,
             command_events: None,
+            snapshot_version: None,
+            snapshot_state: None,
         };
         self.see(|rows| {
             for row in rows.filter(|row| row.aggregate_type == *kind && row.aggregate_id == *id) {
@@ -393,7 +398,8 @@ impl Backend {
                 let same_key = row.command_key.is_some() && other.command_key == row.command_key;
                 same_stream && (other.sequence == row.sequence || same_key)
             };
-            if rows[..n].iter().any(clashes) || self.see(|rows| rows.any(clashes)) {
+            let is_there = self.see(|mut rows| Iterator::any(&mut rows, clashes));
+            if is_there || rows[..n].iter().any(clashes) {
                 return Err(StepError::Moved);
             }
         }

@@ -20,14 +20,14 @@ use tokio::sync::oneshot;
 
 use self::callers::{Command, Stage};
 use self::engine::{Engine, Size};
-use self::executor::Simulation;
+use self::executor::{Simulation, spawn};
 use self::laws::History;
 use self::log::MemoryLog;
 use self::purse::{Coin, What};
 use self::session::Weather;
 
 /// Schedules, times `TALLYBOOK_TEST_SCALE`.
-const SCHEDULES: u64 = 3_000;
+const SCHEDULES: u64 = 2_000;
 
 const SEED_VARIABLE: &str = "TALLYBOOK_SIMULATION_SEED";
 
@@ -40,14 +40,20 @@ struct Named(u64);
 impl Drop for Named {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("again: {SEED_VARIABLE}={} cargo test -p tallybook-journal simulation", self.0);
+            eprintln!(
+                "again: {SEED_VARIABLE}={} cargo test -p tallybook-journal simulation",
+                self.0
+            );
         }
     }
 }
 
 fn number_of(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a whole number, not {text:?}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a whole number, not {text:?}")),
+    )
 }
 
 #[test]
@@ -86,27 +92,32 @@ fn play(seed: u64) -> String {
     let weather = Weather::new([0, 20, 60][simulation.below(3)]);
     let streams = 1 + simulation.below(4);
     let size = Size {
-        queue_max: 2 + simulation.below(30),
-        batch_max: 1 + simulation.below(12),
-        cached_streams_max: 1 + simulation.below(6),
+        queue: 2 + simulation.below(30),
+        batch: 1 + simulation.below(12),
+        cached_bytes: 300 * (1 + simulation.below(8)),
+        recent_keys: 1 + simulation.below(20),
     };
-    let engines = (0..=simulation.below(3))
-        .map(|_| Engine::start(&simulation, &log, &weather, size))
-        .collect();
-    let stage = Stage {
-        commands: Arc::new(commands(&simulation, streams)),
-        attempts: Arc::new(Mutex::new(Vec::new())),
-        simulation: simulation.clone(),
-        log: log.clone(),
-        engines,
-    };
-    simulation.run(run(stage.clone(), weather, streams));
+    let commands = Arc::new(commands(&simulation, streams));
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    simulation.run(async {
+        let engines = (0..=simulation.below(3))
+            .map(|_| Engine::start(&simulation, &log, &weather, size))
+            .collect();
+        let stage = Stage {
+            commands: Arc::clone(&commands),
+            attempts: Arc::clone(&attempts),
+            simulation: simulation.clone(),
+            log: log.clone(),
+            engines,
+        };
+        run(stage, weather, streams).await;
+    });
 
     let rows = log.rows();
-    let attempts = stage.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+    let attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
     let history = History::new(&rows, streams);
-    laws::the_log_is_whole(&history, &stage.commands);
-    laws::the_answers_are_true(&history, &stage.commands, &attempts);
+    laws::the_log_is_whole(&history, &commands);
+    laws::the_answers_are_true(&history, &commands, &attempts);
     format!("{rows:?} {attempts:?}")
 }
 
@@ -142,14 +153,19 @@ fn what(simulation: &Simulation) -> What {
 async fn run(stage: Stage, weather: Weather, streams: usize) {
     let over = Arc::new(AtomicBool::new(false));
     let simulation = &stage.simulation;
-    simulation.spawn(sabotage(stage.clone(), weather.clone(), streams, Arc::clone(&over)));
+    spawn(sabotage(
+        stage.clone(),
+        weather.clone(),
+        streams,
+        Arc::clone(&over),
+    ));
     let callers: Vec<_> = (0..2 + simulation.below(8))
         .map(|_| {
             let (ending, ended) = oneshot::channel();
             let (stage, times) = (stage.clone(), 3 + simulation.below(10));
-            simulation.spawn(async move {
+            spawn(async move {
                 stage.call(times).await;
-                drop(ending.send(()));
+                let _ = ending.send(());
             });
             ended
         })
@@ -195,7 +211,10 @@ impl Stage {
     /// An event without a command, as the stock repository appends it.
     async fn write_as_a_stranger(&self, streams: usize) {
         let name = callers::stream(self.simulation.below(streams));
-        let coin = Coin::Moved { coins: 1, by: laws::STRANGER.to_owned() };
+        let coin = Coin::Moved {
+            coins: 1,
+            by: laws::STRANGER.to_owned(),
+        };
         self.log.append_next(name.as_str(), &coin).await;
     }
 
@@ -207,7 +226,9 @@ impl Stage {
             let of_its_life = attempts
                 .iter()
                 .filter(|attempt| attempt.engine == (number, engine.life()));
-            let written = of_its_life.filter_map(|attempt| attempt.answer.written_at()).max();
+            let written = of_its_life
+                .filter_map(|attempt| attempt.answer.written_at())
+                .max();
             let told = engine.appended();
             assert!(
                 (written.unwrap_or(0)..=last).contains(&told),

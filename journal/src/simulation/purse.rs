@@ -64,6 +64,7 @@ impl Refusal for TooLittle {
 
 impl Aggregate for Purse {
     const TYPE: &'static str = "purse";
+    const SHAPE: &'static str = "purse 1";
     type Command = Ask;
     type Event = Coin;
     type Refusal = TooLittle;
@@ -116,10 +117,10 @@ impl Event for Coin {
     }
 
     fn decode(name: &str, version: u32, payload: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(payload).map_err(|source| DecodeError::Payload {
+        serde_json::from_str(payload).map_err(|error| DecodeError::Malformed {
             name: name.to_owned(),
             version,
-            source,
+            reason: error.to_string(),
         })
     }
 }

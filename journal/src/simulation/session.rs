@@ -1,11 +1,11 @@
 //! A writer's session on the log in memory, over a connection that fails as it is told to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::executor::Simulation;
+use super::executor::{Simulation, spawn};
 use super::log::{Call, MemoryLog, Process, Reply, Statement};
 use crate::{
     recorded::Recorded,
@@ -56,13 +56,21 @@ pub(super) struct Session {
     simulation: Simulation,
     log: MemoryLog,
     weather: Weather,
+    /// Whether the engine is dead: tasks of its own that are under way still end, and do nothing more.
+    dead: Arc<AtomicBool>,
     live: Option<(Process, mpsc::UnboundedSender<Call>)>,
     left_behind: Option<Process>,
 }
 
 impl Session {
-    pub(super) fn new(simulation: &Simulation, log: &MemoryLog, weather: &Weather) -> Self {
+    pub(super) fn new(
+        simulation: &Simulation,
+        log: &MemoryLog,
+        weather: &Weather,
+        dead: &Arc<AtomicBool>,
+    ) -> Self {
         Self {
+            dead: Arc::clone(dead),
             simulation: simulation.clone(),
             log: log.clone(),
             weather: weather.clone(),
@@ -87,14 +95,20 @@ impl Session {
         let lost = || StepError::Lost("the connection broke".to_owned());
         let fate = self.fate();
         self.simulation.pause(TRAVEL_US).await;
-        let (_, calls) = self.live.as_ref().expect("a batch begins by ensuring the session");
+        if self.dead.load(Ordering::Relaxed) {
+            return Err(lost());
+        }
+        let (_, calls) = self
+            .live
+            .as_ref()
+            .expect("a batch begins by ensuring the session");
         let (answer, answered) = oneshot::channel();
         match fate {
             Some(Fate::Unsent) => return Err(lost()),
             Some(Fate::Denied) => drop(calls.send((Statement::Refuse, answer))),
             Some(Fate::Late) => {
                 let (calls, simulation) = (calls.clone(), self.simulation.clone());
-                self.simulation.spawn(async move {
+                spawn(async move {
                     simulation.pause(LATE_US).await;
                     drop(calls.send((statement, answer)));
                 });
@@ -126,7 +140,7 @@ impl Log for Session {
             return Ok(());
         }
         self.simulation.pause(TRAVEL_US).await;
-        if self.simulation.happens(self.weather.faults_per_thousand()) {
+        if self.dead.load(Ordering::Relaxed) || self.simulation.happens(self.weather.faults_per_thousand()) {
             return Err("refused".to_owned());
         }
         if let Some(process) = &self.left_behind {

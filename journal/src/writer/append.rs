@@ -27,13 +27,8 @@ impl<L: Log> Writer<L> {
     }
 
     /// The batch is in the log, its rows at `positions`.
-    pub(super) fn finish(&mut self, mut batch: Batch, positions: Vec<i64>) {
+    pub(super) fn finish(&mut self, batch: Batch, positions: Vec<i64>) {
         self.settled = batch.number;
-        for stream in &mut batch.streams {
-            if let Some(held) = self.states.get(&stream.name) {
-                stream.position = held.position;
-            }
-        }
         if let Some(&position) = positions.last() {
             self.appended.send_if_modified(|seen| {
                 let newer = position > *seen;
@@ -80,6 +75,9 @@ impl<L: Log> Writer<L> {
                 }
             }
         }
+        for stream in &streams {
+            self.forming.learn(&stream.name, stream.position);
+        }
         again
     }
 
@@ -111,7 +109,10 @@ impl<L: Log> Writer<L> {
     /// The batch failed, and with it what was judged on it.
     pub(super) fn fail(&mut self, mut log: L, batch: Batch, error: &StepError) {
         self.settled = batch.number;
-        self.forget(&batch);
+        // All its streams: of what it would have written, some may be dropped from it already.
+        for stream in &batch.streams {
+            self.states.forget(&stream.name);
+        }
         if let StepError::Lost(reason) = error {
             tracing::warn!(reason, "lost the connection that appends");
             log.lose();

@@ -120,6 +120,14 @@ impl Batch {
         place
     }
 
+    /// The batch before brought a stream to this position.
+    pub(super) fn learn(&mut self, name: &StreamName, position: i64) {
+        if let Some(&place) = self.places.get(name) {
+            let stream = &mut self.streams[place];
+            stream.position = stream.position.max(position);
+        }
+    }
+
     /// Whether the batch is about to record this key on this stream.
     pub(super) fn records(&self, stream: &StreamName, key: &CommandKey) -> bool {
         !self.keys.is_empty() && self.keys.contains(&(stream.clone(), key.clone()))

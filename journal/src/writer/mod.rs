@@ -70,7 +70,7 @@ const TRIES_MAX: u32 = 5;
 
 /// For so many batches after an append that met another writer's, or a key it did not know of, every command is looked
 /// up before it is judged: one such append costs more than all the looks.
-const WARY_BATCHES: u32 = 64;
+const WARY_BATCHES: u32 = if cfg!(test) { 4 } else { 64 };
 
 /// Commands taken from the queue before looking whether something else is to do.
 const ADMITTED_AT_ONCE: usize = 64;
