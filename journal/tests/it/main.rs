@@ -6,4 +6,5 @@ mod embedded;
 mod races;
 mod schema;
 mod seals;
+mod snapshots;
 mod wallet;
