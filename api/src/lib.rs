@@ -4,6 +4,7 @@
 //! interface itself. [`tenants`] holds who may ask.
 
 pub mod alarms;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod database;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::replay;
+use crate::{bench, replay};
 
 /// An event-sourced ledger and billing engine on PostgreSQL.
 #[derive(Debug, Parser)]
@@ -47,6 +47,7 @@ enum Command {
     DatabaseUrl(database_url::DatabaseUrlArgs),
     Replay(replay::ReplayArgs),
     Demo(replay::DemoArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Why a command could not do what it was asked: ends with 2.
@@ -106,6 +107,7 @@ async fn run(command: Command) -> Outcome {
         Command::DatabaseUrl(args) => database_url::run(args).await,
         Command::Replay(args) => replay::replay(args).await,
         Command::Demo(args) => replay::demo(args).await,
+        Command::Bench(args) => bench::bench(args).await,
     }
 }
 

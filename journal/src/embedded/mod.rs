@@ -16,6 +16,7 @@ mod ownership;
 mod run_as;
 mod server;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnectOptions;
@@ -35,6 +36,7 @@ pub struct EmbeddedOptions {
     home: PathBuf,
     durable: bool,
     ephemeral: bool,
+    environment: Vec<(String, OsString)>,
 }
 
 impl EmbeddedOptions {
@@ -44,7 +46,16 @@ impl EmbeddedOptions {
             home: home.into(),
             durable: true,
             ephemeral: false,
+            environment: Vec::new(),
         }
+    }
+
+    /// Start the server with this in its environment, which is otherwise its own and not this process's: for
+    /// measurements and tests that change what is beneath the server.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
     }
 
     /// For tests: no fsync, and the directory is removed when the server ends.

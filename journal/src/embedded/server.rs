@@ -209,6 +209,7 @@ fn spawn(
         .map_err(EmbeddedError::io("opening", &cluster.log))?;
     let mut keeper = cluster.run_as.command("/bin/sh");
     keeper
+        .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .args(["-c", KEEPER, "sh"])
         // INT: fast shutdown, clients are disconnected and the data is flushed. QUIT: at once, nothing is kept.
         .arg(if options.durable { "INT" } else { "QUIT" })
