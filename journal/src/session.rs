@@ -18,9 +18,14 @@ const READER: &str = "tallybook_reader";
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pool for the crates above.
+/// The pool for the crates above. Statements are prepared once a connection, and their plans outlive the small tables
+/// they were made for: what has an index is to use it, also before the first ANALYZE.
 pub(crate) async fn open_pool(config: &JournalConfig) -> sqlx::Result<PgPool> {
-    pool_options(config).connect_with(config.database.clone()).await
+    let database = config
+        .database
+        .clone()
+        .options([("enable_seqscan", "off"), ("jit", "off")]);
+    pool_options(config).connect_with(database).await
 }
 
 /// The pool that reads the log. Every read of it is along an index, also before the first ANALYZE, when the planner
