@@ -1,5 +1,5 @@
-//! What somebody should look at: a delivery that can't be settled, or that waits too long. An alarm is raised once for
-//! as long as it lasts, listed under `/v1/alarms`, and posted, signed, to the address that the tenant set.
+//! What somebody should look at: a delivery that can't be settled, or that waits too long, or an event told in two ways. An
+//! alarm is raised once for as long as it lasts, listed under `/v1/alarms`, and posted, signed, to the address that the tenant set.
 //!
 //! Telling is at least once: [`worker`] takes an alarm for as long as a post may last, posts it, and notes that it was
 //! told once the address answered 2xx. Whoever dies in between leaves it to be told again. Nothing is locked while the
@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     DeliveryFailed,
     /// A delivery of Stripe's has waited too long for something to arrive.
     DeliveryParked,
+    /// Two endpoints tell one event of Stripe's with different facts.
+    RenderingsDiffer,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
         match self {
             Self::DeliveryFailed => "delivery_failed",
             Self::DeliveryParked => "delivery_parked",
+            Self::RenderingsDiffer => "renderings_differ",
         }
     }
 }

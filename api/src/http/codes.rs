@@ -36,6 +36,7 @@ pub(super) const CODES: &[(&[u16], &str)] = &[
     (&[404], "endpoint_not_found"),
     (&[409], "endpoint_taken"),
     (&[400], "event_id_too_long"),
+    (&[400], "event_unstorable"),
     (&[400], "event_without_created"),
     (&[400], "event_without_data_object"),
     (&[400], "event_without_id"),

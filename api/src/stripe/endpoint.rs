@@ -1,8 +1,15 @@
 //! Endpoints: where deliveries come in, and what proves who sent them.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
 use tallybook_domain::identity::TenantId;
 use tallybook_stripe::settlement::Mode as Customers;
-use tallybook_stripe::signature::{DEFAULT_TOLERANCE, NoSecrets, SecretError, Verifier, WebhookSecret};
+use tallybook_stripe::signature::{
+    DEFAULT_TOLERANCE, NoSecrets, SecretError, SignatureError, Verifier, WebhookSecret,
+};
 
 use super::asking::{StripeKey, StripeKeyError};
 use super::partition::Partition;
@@ -54,8 +61,79 @@ pub(super) struct EndpointTerms {
     pub api_key: Option<StripeKey>,
 }
 
-/// Find an endpoint by its name.
-pub(super) async fn find(pool: &sqlx::PgPool, name: &str) -> Result<Endpoint, EndpointError> {
+/// How long an endpoint is taken as it was read: a secret that was taken away in another process is good for so long.
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+
+/// Why a delivery is not from the endpoint's Stripe.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnprovedError {
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+/// The endpoints, remembered for a moment: they are asked for with every delivery.
+#[derive(Clone)]
+pub(super) struct Endpoints {
+    pool: PgPool,
+    remembered: Arc<Mutex<HashMap<String, (Instant, Arc<Endpoint>)>>>,
+}
+
+impl Endpoints {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            remembered: Arc::default(),
+        }
+    }
+
+    /// The endpoint of this name, if what it got is signed by one of its secrets. One that was set since the endpoint was
+    /// last read counts at once.
+    pub(super) async fn proved(
+        &self,
+        name: &str,
+        header: &[u8],
+        body: &[u8],
+        at: i64,
+    ) -> Result<Arc<Endpoint>, UnprovedError> {
+        if let Some(endpoint) = self.recall(name)
+            && endpoint.verifier.verify(header, body, at).is_ok()
+        {
+            return Ok(endpoint);
+        }
+        let endpoint = Arc::new(find(&self.pool, name).await?);
+        self.remembered()
+            .insert(name.to_owned(), (Instant::now(), Arc::clone(&endpoint)));
+        endpoint.verifier.verify(header, body, at)?;
+        Ok(endpoint)
+    }
+
+    /// Make an endpoint, or change it.
+    pub(super) async fn put(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        terms: &EndpointTerms,
+    ) -> Result<(), EndpointError> {
+        let put = put(&self.pool, tenant, name, terms).await;
+        self.remembered().remove(name);
+        put
+    }
+
+    fn recall(&self, name: &str) -> Option<Arc<Endpoint>> {
+        let remembered = self.remembered();
+        let (read_at, endpoint) = remembered.get(name)?;
+        (read_at.elapsed() < REMEMBERED_FOR).then(|| Arc::clone(endpoint))
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Arc<Endpoint>)>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Read an endpoint by its name.
+async fn find(pool: &PgPool, name: &str) -> Result<Endpoint, EndpointError> {
     let row = endpoints::find(pool, name)
         .await?
         .ok_or_else(|| EndpointError::NotFound(name.to_owned()))?;
@@ -70,9 +148,8 @@ pub(super) async fn find(pool: &sqlx::PgPool, name: &str) -> Result<Endpoint, En
     })
 }
 
-/// Make an endpoint, or change it.
-pub(super) async fn put(
-    pool: &sqlx::PgPool,
+async fn put(
+    pool: &PgPool,
     tenant: &TenantId,
     name: &str,
     terms: &EndpointTerms,

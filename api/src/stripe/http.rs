@@ -11,7 +11,7 @@ use tallybook_domain::treasury::TreasuryRefusal;
 use tallybook_stripe::settlement::Mode as Customers;
 
 use super::asking::{ObjectError, StripeKey};
-use super::endpoint::{self, EndpointError, EndpointTerms};
+use super::endpoint::{EndpointError, EndpointTerms, UnprovedError};
 use super::intake::IntakeError;
 use super::partition::Partition;
 use super::repo::queue;
@@ -75,14 +75,11 @@ async fn webhook(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Json<Value>, Problem> {
-    let endpoint = endpoint::find(&state.pool, ids.id("endpoint")?).await?;
     let header = headers
         .get("stripe-signature")
         .map_or(&[][..], |value| value.as_bytes());
-    endpoint
-        .verifier
-        .verify(header, &body, state.present.of_server().timestamp())
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
+    let (name, at) = (ids.id("endpoint")?, state.present.of_server().timestamp());
+    let endpoint = state.stripe.endpoints.proved(name, header, &body, at).await?;
     let receipt = state.stripe.take(&endpoint.partition, &body).await?;
     Ok(Json(
         json!({"delivery": receipt.delivery, "duplicate": receipt.is_duplicate()}),
@@ -186,7 +183,7 @@ async fn deliveries(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryBody {
-    status: Unsettled,
+    status: Status,
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
@@ -195,28 +192,18 @@ struct RetryBody {
     object: Option<String>,
 }
 
-/// What can be retried by the number: all that is not done.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Unsettled {
-    Stored,
-    Parked,
-    Failed,
-}
-
 /// Settle again all deliveries that did not come to their end, or those of one reason, type or object.
 async fn retry_all(
     State(state): State<AppState>,
     caller: Authorized<Writing>,
     Body(body): Body<RetryBody>,
 ) -> Result<Json<Value>, Problem> {
-    let status = match body.status {
-        Unsettled::Stored => Status::Stored,
-        Unsettled::Parked => Status::Parked,
-        Unsettled::Failed => Status::Failed,
-    };
+    if body.status == Status::Settled {
+        let detail = "only what is not done can be retried by the number: stored, parked or failed";
+        return Err(Problem::invalid_field("status", detail));
+    }
     let filter = Filter {
-        status: Some(status.as_str()),
+        status: Some(body.status.as_str()),
         reason: body.reason.as_deref(),
         event_type: body.r#type.as_deref(),
         object_id: body.object.as_deref(),
@@ -277,7 +264,11 @@ async fn put_endpoint(
         stripe_account: body.stripe_account.unwrap_or_else(|| Partition::SELF.to_owned()),
         customers: body.customers,
     };
-    endpoint::put(&state.pool, &write.caller.tenant, name, &terms).await?;
+    state
+        .stripe
+        .endpoints
+        .put(&write.caller.tenant, name, &terms)
+        .await?;
     Ok(Json(json!({
         "id": name,
         "stripe_account": terms.stripe_account,
@@ -299,6 +290,17 @@ impl From<EndpointError> for Problem {
             EndpointError::StripeKey(_) => Self::invalid_field("api_key", detail),
             EndpointError::NoSecrets(_) => Self::invalid_field("secrets", detail),
             EndpointError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<UnprovedError> for Problem {
+    fn from(error: UnprovedError) -> Self {
+        match error {
+            UnprovedError::Endpoint(error) => error.into(),
+            UnprovedError::Signature(error) => {
+                Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string())
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! From bytes to the inbox: read, store, count. Nothing is settled here.
 
-use serde_json::json;
-use tallybook_stripe::event::{self, Delivery, Rejection};
+use bytes::Bytes;
+use tallybook_stripe::event::{self, Delivery, Rejection, ThinHint};
 use tallybook_stripe::object::ObjectKind;
 use tallybook_stripe::settlement::references;
 use tallybook_stripe::snapshot::Snapshot;
 
 use super::inbox::Inbox;
 use super::partition::Partition;
-use super::repo;
+use super::repo::is_about_data;
 
 /// What became of a delivery that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +44,12 @@ pub enum IntakeError {
         /// The event's account.
         account: String,
     },
+    /// The database can't hold it: a NUL within a text, say.
+    #[error("the inbox cannot hold the event: {0}")]
+    Unstorable(#[source] sqlx::Error),
     /// The database did not answer: nothing is known of the delivery, the sender must try again.
     #[error("the inbox is not available: {0}")]
-    Unavailable(#[from] sqlx::Error),
+    Unavailable(#[source] sqlx::Error),
 }
 
 impl IntakeError {
@@ -56,12 +59,24 @@ impl IntakeError {
             Self::Rejected(rejection) => rejection.code(),
             Self::WrongMode { .. } => "livemode_mismatch",
             Self::WrongAccount { .. } => "stripe_account_mismatch",
+            Self::Unstorable(_) => "event_unstorable",
             Self::Unavailable(_) => "unavailable",
         }
     }
 }
 
+impl From<sqlx::Error> for IntakeError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_about_data(&error) {
+            Self::Unstorable(error)
+        } else {
+            Self::Unavailable(error)
+        }
+    }
+}
+
 /// What becomes of a delivery once it is stored.
+#[derive(Debug, Clone)]
 pub(super) enum Fate {
     /// It is settled.
     ToSettle,
@@ -71,18 +86,32 @@ pub(super) enum Fate {
     Unreadable(String),
 }
 
+impl Fate {
+    /// The status it is stored with.
+    pub(super) fn status(&self) -> &'static str {
+        match self {
+            Self::ToSettle => "stored",
+            Self::WithoutEffect => "settled",
+            Self::Unreadable(_) => "parked",
+        }
+    }
+}
+
 /// A delivery as it is stored.
-pub(super) struct Entry<'a> {
-    pub(super) event_id: &'a str,
-    pub(super) content_hash: &'a str,
-    pub(super) event_type: &'a str,
-    pub(super) object_kind: Option<&'a str>,
-    pub(super) object_id: Option<&'a str>,
-    pub(super) customer: Option<&'a str>,
-    pub(super) snapshot: Option<serde_json::Value>,
-    pub(super) body: &'a [u8],
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) partition: Partition,
+    pub(super) event_id: String,
+    pub(super) content_hash: String,
+    pub(super) event_type: String,
+    pub(super) object_kind: Option<String>,
+    pub(super) object_id: Option<String>,
+    pub(super) customer: Option<String>,
+    /// As JSON.
+    pub(super) snapshot: Option<String>,
+    pub(super) body: Bytes,
     pub(super) fate: Fate,
-    pub(super) kin: Vec<&'a str>,
+    pub(super) kin: Vec<String>,
 }
 
 impl Inbox {
@@ -113,21 +142,7 @@ impl Inbox {
         }
         match delivery {
             Delivery::Event(event) => self.store(partition, &event.snapshot, body).await,
-            Delivery::Thin(hint) => {
-                let entry = Entry {
-                    event_id: &hint.event_id,
-                    content_hash: &hint.content_hash,
-                    event_type: hint.event_type.as_deref().unwrap_or("v2.core.event"),
-                    object_kind: None,
-                    object_id: hint.object_id.as_deref(),
-                    customer: None,
-                    snapshot: None,
-                    body,
-                    fate: Fate::WithoutEffect,
-                    kin: Vec::new(),
-                };
-                Ok(repo::inbox::store(&self.pool, partition, &entry).await?)
-            }
+            Delivery::Thin(hint) => Ok(self.storing.store(thin_entry(partition, hint, body)).await?),
         }
     }
 
@@ -138,34 +153,63 @@ impl Inbox {
         snapshot: &Snapshot,
         body: &[u8],
     ) -> Result<Receipt, IntakeError> {
-        let entry = entry(snapshot, body);
-        let receipt = repo::inbox::store(&self.pool, partition, &entry).await?;
-        if matches!(entry.fate, Fate::ToSettle) && !receipt.is_duplicate() {
+        let entry = entry(partition, snapshot, body);
+        let is_to_settle = matches!(entry.fate, Fate::ToSettle);
+        let receipt = self.storing.store(entry).await?;
+        if is_to_settle && !receipt.is_duplicate() {
             self.wake.notify_one();
         }
         Ok(receipt)
     }
 }
 
-fn entry<'a>(snapshot: &'a Snapshot, body: &'a [u8]) -> Entry<'a> {
+/// A thin event is kept as what it is: a hint that has no effect.
+fn thin_entry(partition: &Partition, hint: &ThinHint, body: &[u8]) -> Entry {
+    Entry {
+        partition: partition.clone(),
+        event_id: hint.event_id.clone(),
+        content_hash: hint.content_hash.clone(),
+        event_type: hint
+            .event_type
+            .clone()
+            .unwrap_or_else(|| "v2.core.event".to_owned()),
+        object_kind: None,
+        object_id: hint.object_id.clone(),
+        customer: None,
+        snapshot: None,
+        body: Bytes::copy_from_slice(body),
+        fate: Fate::WithoutEffect,
+        kin: Vec::new(),
+    }
+}
+
+fn entry(partition: &Partition, snapshot: &Snapshot, body: &[u8]) -> Entry {
     let fate = match (&snapshot.object, &snapshot.unreadable) {
         (Some(_), _) => Fate::ToSettle,
         (None, Some(unreadable)) => Fate::Unreadable(unreadable.to_string()),
         (None, None) => Fate::WithoutEffect,
     };
+    let object = snapshot.object.as_ref();
+    let as_json = |snapshot| serde_json::to_string(snapshot).expect("a snapshot has no keys but text");
     Entry {
-        event_id: &snapshot.event_id,
-        content_hash: &snapshot.content_hash,
-        event_type: &snapshot.event_type,
+        partition: partition.clone(),
+        event_id: snapshot.event_id.clone(),
+        content_hash: snapshot.content_hash.clone(),
+        event_type: snapshot.event_type.clone(),
         object_kind: snapshot
             .kind()
-            .map(ObjectKind::name)
-            .or(snapshot.object_type.as_deref()),
-        object_id: snapshot.object_id.as_deref(),
-        customer: snapshot.object.as_ref().and_then(|object| object.customer()),
-        snapshot: snapshot.object.is_some().then(|| json!(snapshot)),
-        body,
+            .map(|kind| ObjectKind::name(kind).to_owned())
+            .or_else(|| snapshot.object_type.clone()),
+        object_id: snapshot.object_id.clone(),
+        customer: object.and_then(|object| object.customer()).map(str::to_owned),
+        snapshot: object.is_some().then(|| as_json(snapshot)),
+        body: Bytes::copy_from_slice(body),
         fate,
-        kin: snapshot.object.as_ref().map(references).unwrap_or_default(),
+        kin: object
+            .map(references)
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     }
 }

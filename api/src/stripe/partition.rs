@@ -25,4 +25,9 @@ impl Partition {
             livemode,
         }
     }
+
+    /// What an alarm about an object is about: ids are unique within a Stripe account only.
+    pub(super) fn subject(&self, id: &str) -> String {
+        format!("{}/{id}", self.stripe_account)
+    }
 }

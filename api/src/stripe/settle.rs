@@ -2,33 +2,32 @@
 //! the module above.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use chrono_tz::Tz;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
-use tallybook_domain::Timestamp;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Postgres, Transaction};
+use tallybook_domain::Aggregate;
 use tallybook_domain::account::{Account, AccountCommand, AccountEvent, AccountRefusal, Settlement};
-use tallybook_domain::catalog::Catalog;
-use tallybook_domain::claim::{Claim, ClaimKind};
 use tallybook_domain::identity::{AccountId, GroupId, StreamId, TenantId};
 use tallybook_domain::purchases::Unapplied;
 use tallybook_domain::treasury::TreasuryRefusal;
-use tallybook_journal::{CommandKey, Envelope, ExecuteError, LoadError, Metadata};
-use tallybook_stripe::object::Object;
+use tallybook_journal::{Envelope, ExecuteError, LoadError};
+use tallybook_stripe::object::{Object, ObjectKind};
 use tallybook_stripe::settlement::{
-    Component, Derived, Mode, Owner, Prices, candidate_groups, customer_owner, derive, owner, payment_groups,
-    settlements,
+    Component, Derived, Owner, candidate_groups, customer_owner, derive, owner, payment_groups, settlements,
 };
+use tallybook_stripe::winner::contradictory_renderings;
 
 use super::inbox::Inbox;
 use super::partition::Partition;
-use super::repo::queue;
-use super::repo::settlement::{self as repo, Mark, Read};
+use super::reading::{Reading, component};
+use super::repo::settlement::{self as repo, Mark, Read, Together};
+use super::repo::{is_about_data, queue};
 use super::{payers, trials};
 use crate::alarms;
 use crate::test_clocks::PresentError;
+
+/// How often an account is asked to take a settlement at the version it has.
+const ASKED_AT_VERSION_MAX: u32 = 16;
 
 /// How often a settlement starts over because its component grew while it waited for its locks.
 const TRIES_MAX: u32 = 8;
@@ -88,6 +87,11 @@ impl SettleError {
         }
     }
 
+    /// Whether the connection that holds the locks may be gone: what was recorded then may rest on less than others read.
+    fn is_loss_of_locks(&self) -> bool {
+        matches!(self, Self::Inbox(error) if !is_about_data(error))
+    }
+
     /// A stable code for the dead letter.
     pub fn code(&self) -> &'static str {
         use tallybook_domain::Refusal;
@@ -105,47 +109,6 @@ impl SettleError {
     }
 }
 
-/// Whether the database refuses what is to be stored, now and later: a data exception, a violated constraint.
-fn is_about_data(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-}
-
-/// What a settlement has read, under its locks.
-pub(super) struct Reading {
-    ids: Vec<String>,
-    read: Vec<Read>,
-    of_customer: Vec<Read>,
-    /// The account for which a caller claimed the customer.
-    claimed: Option<AccountId>,
-    customers: Mode,
-    prices: Prices,
-    time_zone: Tz,
-    catalog_version: u64,
-}
-
-impl Reading {
-    /// The envelope of what it comes to. Its key is of what that rests on: the deliveries and the catalog read, and what this
-    /// release makes of them. A set that grew is another key, so that facts which come, go and come again are each recorded.
-    pub(super) fn envelope(&self, told: &impl fmt::Debug, at: Timestamp) -> Envelope {
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{told:?}\n{}\n", self.catalog_version));
-        for delivery in self.read.iter().chain(&self.of_customer) {
-            hasher.update(format!("{} {}\n", delivery.event_id, delivery.content_hash));
-        }
-        let hash: [u8; 32] = hasher.finalize().into();
-        Envelope {
-            key: CommandKey::new(format!("stripe:{}", hex::encode(hash))),
-            hash,
-            expected_version: None,
-            at,
-            metadata: Metadata::from([("actor".to_owned(), "stripe".to_owned())]),
-        }
-    }
-}
-
 impl Inbox {
     /// Settle an object and its kin, if anything about them is stored and not settled.
     pub async fn settle(&self, partition: &Partition, object_id: &str) -> Result<Settled, SettleError> {
@@ -154,84 +117,45 @@ impl Inbox {
             .acquire()
             .await
             .expect("the semaphore is never closed");
-        let mut names = BTreeSet::from([object_id.to_owned()]);
+        let extent = repo::extent(&self.pool, partition, object_id).await?;
+        if !extent.is_unsettled {
+            return Ok(Settled::Already);
+        }
+        let mut names: BTreeSet<String> = extent.names.into_iter().collect();
         for _ in 0..TRIES_MAX {
             let mut transaction = self.pool.begin().await?;
-            let seen = repo::extent(&mut transaction, partition, object_id).await?;
-            names.extend(seen.ids.into_iter().chain(seen.customers));
             let locked: Vec<String> = names.iter().cloned().collect();
             repo::lock(&mut transaction, partition, &locked).await?;
-            let extent = repo::extent(&mut transaction, partition, object_id).await?;
-            let grown = extent
-                .ids
-                .iter()
-                .chain(&extent.customers)
-                .any(|name| !names.contains(name));
-            if grown {
+            let together = repo::together(&mut transaction, partition, object_id).await?;
+            if !(together.ids.is_subset(&names) && together.customers.is_subset(&names)) {
                 transaction.rollback().await?;
-                names.extend(extent.ids.into_iter().chain(extent.customers));
+                names.extend(together.ids.into_iter().chain(together.customers));
                 continue;
             }
-            let Some(reading) = self.read(&mut transaction, partition, extent.ids).await? else {
+            if !together.read.iter().any(|delivery| delivery.status == "stored") {
                 transaction.rollback().await?;
                 return Ok(Settled::Already);
-            };
-            let settled = self.settle_read(&mut transaction, partition, &reading).await?;
-            transaction.commit().await?;
-            return Ok(settled);
+            }
+            let ids: Vec<String> = together.ids.iter().cloned().collect();
+            let settled = self.settle_locked(transaction, partition, together).await;
+            if settled.as_ref().is_err_and(SettleError::is_loss_of_locks) {
+                self.doubt(partition, ids);
+            }
+            return settled;
         }
         Err(SettleError::Contended)
     }
 
-    /// Read what is locked. None if all of it is settled.
-    async fn read(
+    async fn settle_locked(
         &self,
-        connection: &mut PgConnection,
+        mut transaction: Transaction<'_, Postgres>,
         partition: &Partition,
-        ids: Vec<String>,
-    ) -> Result<Option<Reading>, SettleError> {
-        let read = repo::deliveries(connection, partition, &ids).await?;
-        if !read.iter().any(|delivery| delivery.status == "stored") {
-            return Ok(None);
-        }
-        let customer = component(&read).customer().map(str::to_owned);
-        let (of_customer, claimed) = match &customer {
-            Some(customer) => (
-                repo::about_customer(connection, partition, customer).await?,
-                self.claimed(partition, customer).await?,
-            ),
-            None => (Vec::new(), None),
-        };
-        let policy = repo::policy(connection, partition).await?;
-        let zone = policy
-            .time_zone
-            .parse()
-            .map_err(|_| SettleError::TimeZone(policy.time_zone))?;
-        let catalog = self
-            .journal
-            .load::<Catalog>(&Catalog::stream(&partition.tenant))
-            .await?;
-        Ok(Some(Reading {
-            ids,
-            read,
-            of_customer,
-            claimed,
-            customers: if policy.customers == "linked" {
-                Mode::Linked
-            } else {
-                Mode::Create
-            },
-            prices: Prices::new(catalog.state, zone),
-            time_zone: zone,
-            catalog_version: catalog.version,
-        }))
-    }
-
-    /// The account a caller opened for this customer.
-    async fn claimed(&self, partition: &Partition, customer: &str) -> Result<Option<AccountId>, LoadError> {
-        let stream = ClaimKind::StripeCustomer.stream(&partition.tenant, customer);
-        let claim = self.journal.load::<Claim>(&stream).await?;
-        Ok(claim.state.owner().cloned())
+        together: Together,
+    ) -> Result<Settled, SettleError> {
+        let reading = self.read(&mut transaction, partition, together).await?;
+        let settled = self.settle_read(&mut transaction, partition, &reading).await?;
+        transaction.commit().await?;
+        Ok(settled)
     }
 
     /// A caller claimed this customer: settle again what was settled without knowing it. Takes the customer's lock first,
@@ -254,7 +178,11 @@ impl Inbox {
         reading: &Reading,
     ) -> Result<Settled, SettleError> {
         let component = component(&reading.read);
-        let treasury = self.settle_treasury(partition, reading, &component).await?;
+        self.compare_renderings(connection, partition, &reading.read)
+            .await?;
+        let treasury = self
+            .settle_treasury(connection, partition, reading, &component)
+            .await?;
         let outcome = if component.is_of_no_customer() {
             treasury
         } else {
@@ -271,13 +199,11 @@ impl Inbox {
             }
         };
         repo::mark(connection, partition, &reading.read, &outcome.verdict.as_mark()).await?;
-        alarms::clear(
-            &mut *connection,
-            partition.tenant.as_str(),
-            over(&outcome.settled),
-            &reading.ids,
-        )
-        .await?;
+        if reading.was_troubled() {
+            let subjects: Vec<String> = reading.ids.iter().map(|id| partition.subject(id)).collect();
+            let over = over(&outcome.settled);
+            alarms::clear(&mut *connection, partition.tenant.as_str(), over, &subjects).await?;
+        }
         let account = outcome.account.as_ref().map(AccountId::as_str);
         let objects = views(&component);
         repo::keep(connection, partition, component.customer(), account, &objects).await?;
@@ -304,7 +230,13 @@ impl Inbox {
             .or_else(|| customer.and_then(|customer| customer_owner(customer, &evidence, reading.customers)));
         let owner = claimed.map_or_else(|| owner(component, &evidence, reading.customers), Owner::Account);
         let mut derived = derive(component, &reading.prices);
-        if trials::once_per_account(connection, partition, &reading.ids, &owner, &mut derived).await? {
+        // Trials give their credits on invoices.
+        let has_invoice = component
+            .snapshots()
+            .any(|it| it.kind() == Some(ObjectKind::Invoice));
+        if has_invoice
+            && trials::once_per_account(connection, partition, &reading.ids, &owner, &mut derived).await?
+        {
             self.wake.notify_one();
         }
 
@@ -331,7 +263,7 @@ impl Inbox {
             }
             let account = settlement.account.clone();
             let own: Vec<GroupId> = settlement.groups.iter().map(|it| it.group.clone()).collect();
-            let events = self.execute(partition, settlement, reading).await?;
+            let events = self.execute(connection, partition, settlement, reading).await?;
             if self
                 .requeue_judged(connection, &partition.tenant, &account, &events, &own)
                 .await?
@@ -341,6 +273,7 @@ impl Inbox {
         }
 
         if let (Some(customer), Some(account)) = (customer, &of_customer)
+            && reading.customer_account.as_deref() != Some(account.as_str())
             && repo::own_customer(connection, partition, customer, account.as_str()).await?
             && queue::requeue_customer(connection, partition, customer, &reading.ids).await? > 0
         {
@@ -359,8 +292,10 @@ impl Inbox {
         })
     }
 
+    /// Tell an account.
     async fn execute(
         &self,
+        connection: &mut PgConnection,
         partition: &Partition,
         settlement: Settlement,
         reading: &Reading,
@@ -368,11 +303,60 @@ impl Inbox {
         let stream = StreamId::account(&partition.tenant, &settlement.account);
         let envelope = reading.envelope(&settlement, self.present.of_account(&stream).await?);
         let command = AccountCommand::Settle(settlement);
-        match self.journal.execute::<Account>(&stream, command, envelope).await {
-            Ok(executed) => Ok(executed.events),
+        match self
+            .tell::<Account>(connection, &stream, &command, &envelope)
+            .await?
+        {
+            Ok(events) => Ok(events),
             Err(ExecuteError::Refused(AccountRefusal::NoChange)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Put a settlement to a stream. One that lost its locks since it read must not undo what a later one recorded: it is
+    /// taken only at the version that the stream had while the locks were held. Others move the stream, too: then it is
+    /// asked anew, over the connection that holds the locks.
+    pub(super) async fn tell<A: Aggregate>(
+        &self,
+        connection: &mut PgConnection,
+        stream: &StreamId,
+        command: &A::Command,
+        envelope: &Envelope,
+    ) -> sqlx::Result<Result<Vec<A::Event>, ExecuteError<A::Refusal>>>
+    where
+        A::Command: Clone,
+    {
+        let mut tries_left = ASKED_AT_VERSION_MAX;
+        loop {
+            let version = repo::version(connection, A::TYPE, stream).await?;
+            let envelope = Envelope {
+                // On a stream that never stands still the last try asks for none: the locks were held just now.
+                expected_version: (tries_left > 0).then_some(version),
+                ..envelope.clone()
+            };
+            match self.journal.execute::<A>(stream, command.clone(), envelope).await {
+                Err(ExecuteError::VersionConflict { .. }) if tries_left > 0 => tries_left -= 1,
+                outcome => return Ok(outcome.map(|executed| executed.events)),
+            }
+        }
+    }
+
+    /// Raise an alarm for every event that two endpoints tell with different facts.
+    async fn compare_renderings(
+        &self,
+        connection: &mut PgConnection,
+        partition: &Partition,
+        read: &[Read],
+    ) -> sqlx::Result<()> {
+        for event in contradictory_renderings(read.iter().map(|delivery| &delivery.snapshot.0)) {
+            let alarm = alarms::Raised {
+                kind: alarms::Kind::RenderingsDiffer,
+                subject: &partition.subject(event.event_id),
+                detail: &json!({"object": event.object_id, "fields": event.fields}),
+            };
+            alarms::raise(&mut *connection, partition.tenant.as_str(), &alarm).await?;
+        }
+        Ok(())
     }
 }
 
@@ -384,10 +368,6 @@ fn over(settled: &Settled) -> &'static [alarms::Kind] {
             &[alarms::Kind::DeliveryFailed, alarms::Kind::DeliveryParked]
         }
     }
-}
-
-fn component(read: &[Read]) -> Component<'_> {
-    Component::new(read.iter().map(|delivery| &delivery.snapshot.0))
 }
 
 /// What a settlement came to, before it is noted in the inbox.

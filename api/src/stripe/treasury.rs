@@ -1,24 +1,30 @@
 //! What belongs to no customer (payouts, Stripe's fees) is settled into the Stripe account's own books.
 
+use sqlx::PgConnection;
+use tallybook_domain::identity::StreamId;
 use tallybook_domain::treasury::{SettleTreasury, Treasury, TreasuryRefusal};
 use tallybook_journal::ExecuteError;
 use tallybook_stripe::settlement::{Component, Waiting, treasury_facts};
 
 use super::inbox::Inbox;
 use super::partition::Partition;
-use super::settle::{Outcome, Reading, SettleError, Settled, Verdict};
+use super::reading::Reading;
+use super::settle::{Outcome, SettleError, Settled, Verdict};
 
 impl Inbox {
     /// Bring what a component says of it in line with what the treasury's stream says.
     pub(super) async fn settle_treasury(
         &self,
+        connection: &mut PgConnection,
         partition: &Partition,
         reading: &Reading,
         component: &Component<'_>,
     ) -> Result<Outcome, SettleError> {
         let derived = treasury_facts(component);
+        let stream = Treasury::stream(&partition.tenant, &partition.stripe_account);
         for settled in &derived {
-            self.execute_treasury(partition, reading, &settled.facts).await?;
+            self.execute_treasury(connection, &stream, reading, &settled.facts)
+                .await?;
         }
         let waiting = derived.iter().find_map(|it| it.waiting.as_ref());
         let verdict = Verdict {
@@ -36,16 +42,15 @@ impl Inbox {
 
     async fn execute_treasury(
         &self,
-        partition: &Partition,
+        connection: &mut PgConnection,
+        stream: &StreamId,
         reading: &Reading,
         facts: &SettleTreasury,
     ) -> Result<(), SettleError> {
         let envelope = reading.envelope(facts, self.present.of_server());
-        let stream = Treasury::stream(&partition.tenant, &partition.stripe_account);
         match self
-            .journal
-            .execute::<Treasury>(&stream, facts.clone(), envelope)
-            .await
+            .tell::<Treasury>(connection, stream, facts, &envelope)
+            .await?
         {
             Ok(_) | Err(ExecuteError::Refused(TreasuryRefusal::NoChange)) => Ok(()),
             Err(error) => Err(SettleError::Treasury(error)),

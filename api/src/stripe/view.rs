@@ -37,7 +37,7 @@ pub struct DeliveryView {
     pub received: i64,
     /// When it first came.
     pub received_at: Timestamp,
-    /// When it was last settled or parked.
+    /// Since when it is settled or parked.
     pub settled_at: Option<Timestamp>,
 }
 

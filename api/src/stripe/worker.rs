@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
+use rand::seq::SliceRandom;
 use serde_json::json;
 use tallybook_domain::catalog::Catalog;
 use tallybook_domain::identity::TenantId;
@@ -20,9 +21,12 @@ use crate::shutdown::Stop;
 use crate::{AppState, alarms};
 
 /// Settlements at once: each holds a connection while the journal writes.
-const CONCURRENCY: usize = 4;
-/// Objects looked up at once.
-const BATCH: i64 = 256;
+const CONCURRENCY: usize = 8;
+/// The same while deliveries crowd: Stripe waits for their answers and for nothing else. What is settled later is settled
+/// with more of its kin at once.
+const CONCURRENCY_IN_A_CROWD: usize = 2;
+/// Deliveries looked up at once.
+const BATCH: i64 = 128;
 /// How long an idle worker waits before it looks again: what another process stored wakes nobody here.
 const IDLE: Duration = Duration::from_millis(250);
 /// How often the catalogs are looked at, and how long a broken database is left alone.
@@ -56,7 +60,12 @@ impl Inbox {
                 }
                 overdue_at = tokio::time::Instant::now();
             }
-            let pause = match self.settle_due(CONCURRENCY).await {
+            let concurrency = if self.storing.is_crowded() {
+                CONCURRENCY_IN_A_CROWD
+            } else {
+                CONCURRENCY
+            };
+            let pause = match self.settle_due(concurrency).await {
                 Ok(0) => IDLE,
                 Ok(_) => continue,
                 Err(error) => {
@@ -74,8 +83,12 @@ impl Inbox {
 
     /// Settle what is due now, `concurrency` objects at once. How many objects were looked at.
     pub async fn settle_due(&self, concurrency: usize) -> Result<usize, SettleError> {
-        let due = queue::due(&self.pool, BATCH).await?;
+        self.requeue_doubtful().await?;
+        let mut due = queue::due(&self.pool, BATCH).await?;
         let count = due.len();
+        // In an order of its own: workers of several processes then seldom wait for one another's objects, and find those
+        // that are next settled already.
+        due.shuffle(&mut rand::rng());
         let failures: Vec<SettleError> = stream::iter(due)
             .map(|due| async move {
                 let partition = Partition {
@@ -137,8 +150,8 @@ impl Inbox {
         if queue::failed(&mut transaction, partition, object_id, (reason, &detail), tries).await? {
             let alarm = alarms::Raised {
                 kind: alarms::Kind::DeliveryFailed,
-                subject: object_id,
-                detail: &json!({"reason": reason, "detail": detail, "stripe_account": partition.stripe_account}),
+                subject: &partition.subject(object_id),
+                detail: &json!({"reason": reason, "detail": detail}),
             };
             alarms::raise(&mut *transaction, partition.tenant.as_str(), &alarm).await?;
         }
@@ -149,25 +162,27 @@ impl Inbox {
     /// Raise an alarm for everything that has waited for something longer than `limit`.
     pub(super) async fn raise_overdue(&self, limit: Duration) -> Result<(), SettleError> {
         for overdue in queue::parked_too_long(&self.pool, limit).await? {
+            let partition = Partition {
+                tenant: TenantId(overdue.tenant),
+                stripe_account: overdue.stripe_account,
+                livemode: overdue.livemode,
+            };
             let alarm = alarms::Raised {
                 kind: alarms::Kind::DeliveryParked,
-                subject: &overdue.object_id,
+                subject: &partition.subject(&overdue.object_id),
                 detail: &json!({"reason": overdue.reason, "waits_for": overdue.waits_for}),
             };
-            alarms::raise(&self.pool, &overdue.tenant, &alarm).await?;
+            alarms::raise(&self.pool, partition.tenant.as_str(), &alarm).await?;
         }
         Ok(())
     }
 
     /// Queue what new versions of a catalog have a say in.
     pub(super) async fn follow_catalogs(&self) -> Result<(), SettleError> {
-        for (tenant, known) in queue::catalog_versions(&self.pool).await? {
-            let stream = Catalog::stream(&TenantId::from(tenant.as_str()));
-            let version = self.journal.load::<Catalog>(&stream).await?.version;
-            let version = i64::try_from(version).unwrap_or(i64::MAX);
-            if version > known {
-                queue::requeue_catalog(&self.pool, &tenant, version).await?;
-            }
+        // What stands behind the tenant in the name of its catalog's stream.
+        let suffix = Catalog::stream(&TenantId::from("")).to_string();
+        for (tenant, version) in queue::newer_catalogs(&self.pool, &suffix).await? {
+            queue::requeue_catalog(&self.pool, &tenant, version).await?;
         }
         Ok(())
     }

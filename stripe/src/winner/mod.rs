@@ -19,7 +19,7 @@ mod progress;
 mod renewal;
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::object::{Object, ObjectKind};
 use crate::snapshot::Snapshot;
@@ -93,24 +93,53 @@ pub fn winner<S: Borrow<Snapshot>>(kind: ObjectKind, snapshots: &[S]) -> Option<
         .map(|snapshot| Winner { snapshot, history })
 }
 
-/// Event ids with several renderings whose normalised fields differ: worth an alarm, since one change then has two
+/// An event that two endpoints tell with different facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction<'a> {
+    /// The event.
+    pub event_id: &'a str,
+    /// What it is about.
+    pub object_id: Option<&'a str>,
+    /// The normalised fields that differ.
+    pub fields: BTreeSet<String>,
+}
+
+/// Events with several renderings whose normalised fields differ: worth an alarm, since one change then has two
 /// meanings. The winner rule still takes the greatest rendering of each.
-pub fn contradictory_renderings(snapshots: &[Snapshot]) -> Vec<&str> {
+pub fn contradictory_renderings<'a>(
+    snapshots: impl IntoIterator<Item = &'a Snapshot>,
+) -> Vec<Contradiction<'a>> {
     let mut by_id: BTreeMap<&str, Vec<&Snapshot>> = BTreeMap::new();
-    for snapshot in snapshots {
+    // Two reads of an object within a second share an id and are two events.
+    for snapshot in snapshots.into_iter().filter(|snapshot| !snapshot.is_fetched()) {
         by_id.entry(&snapshot.event_id).or_default().push(snapshot);
     }
-    let differ = |renderings: &[&Snapshot]| {
-        let normalised = |it: &Snapshot| it.object.as_ref().map(Object::normalised);
-        renderings
+    let contradictions = by_id.into_iter().map(|(event_id, renderings)| Contradiction {
+        event_id,
+        object_id: renderings[0].object_id.as_deref(),
+        fields: renderings
             .windows(2)
-            .any(|pair| normalised(pair[0]) != normalised(pair[1]))
+            .flat_map(|pair| differences(pair[0], pair[1]))
+            .collect(),
+    });
+    contradictions.filter(|it| !it.fields.is_empty()).collect()
+}
+
+/// The normalised fields in which two renderings differ.
+fn differences(one: &Snapshot, other: &Snapshot) -> Vec<String> {
+    let fields = |snapshot: &Snapshot| {
+        snapshot
+            .object
+            .as_ref()
+            .map(Object::normalised)
+            .unwrap_or_default()
     };
-    by_id
+    let (one, other) = (fields(one), fields(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differing = names
         .into_iter()
-        .filter(|(_, renderings)| differ(renderings))
-        .map(|(id, _)| id)
-        .collect()
+        .filter(|name| one.get(*name) != other.get(*name));
+    differing.cloned().collect()
 }
 
 /// What outranks time.

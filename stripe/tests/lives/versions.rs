@@ -28,6 +28,6 @@ proptest! {
             prop_assert_eq!(differences(&state, &expected), BTreeSet::new(), "{}", name);
         }
         let both: Vec<_> = both.into_iter().map(Arc::unwrap_or_clone).collect();
-        prop_assert_eq!(contradictory_renderings(&both), Vec::<&str>::new(), "no alarm");
+        prop_assert_eq!(contradictory_renderings(&both), Vec::new(), "no alarm");
     }
 }

@@ -4,6 +4,8 @@
 //! same deliveries wait for one another and never for each other.
 
 use sqlx::{PgConnection, PgPool};
+use tallybook_domain::Aggregate;
+use tallybook_domain::catalog::Catalog;
 use tallybook_domain::identity::TenantId;
 
 use super::views::Filter;
@@ -18,7 +20,8 @@ pub(in crate::stripe) struct Due {
     pub(in crate::stripe) object_id: String,
 }
 
-/// Up to `limit` objects whose turn it is, what waits longest first.
+/// The objects of up to `limit` deliveries whose turn it is, what waits longest first. Compared with an instant that holds
+/// still for the statement: the index then ends the search where what backs off begins.
 pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
@@ -26,7 +29,7 @@ pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Ve
            from (
                select tenant, stripe_account, livemode, object_id, delivery
                from stripe_deliveries
-               where status = 'stored' and retry_at <= clock_timestamp() and object_id is not null
+               where status = 'stored' and retry_at <= statement_timestamp() and object_id is not null
                order by retry_at, delivery
                limit $1
            ) waiting
@@ -103,20 +106,21 @@ pub(in crate::stripe) async fn failed(
     Ok(statuses.iter().any(|status| status == "failed"))
 }
 
-/// Deliveries that have waited too long for something, as (tenant, object, reason, what they wait for).
+/// Objects that have waited too long for something, and about which nobody is told yet.
 pub(in crate::stripe) async fn parked_too_long(
     pool: &PgPool,
     limit: std::time::Duration,
 ) -> sqlx::Result<Vec<Overdue>> {
     sqlx::query_as!(
         Overdue,
-        r#"select distinct tenant, object_id as "object_id!", reason, waits_for
+        r#"select distinct tenant, stripe_account, livemode, object_id as "object_id!", reason, waits_for
            from stripe_deliveries d
            where status = 'parked' and object_id is not null
-             and received_at < clock_timestamp() - make_interval(secs => $1)
+             and received_at < statement_timestamp() - make_interval(secs => $1)
              and not exists (
                  select from alarms a
-                 where a.tenant = d.tenant and a.kind = $2 and a.subject = d.object_id and a.cleared_at is null
+                 where a.tenant = d.tenant and a.kind = $2 and a.subject = d.stripe_account || '/' || d.object_id
+                   and a.cleared_at is null
              )
            limit 1000"#,
         limit.as_secs_f64(),
@@ -129,20 +133,27 @@ pub(in crate::stripe) async fn parked_too_long(
 /// What has waited too long.
 pub(in crate::stripe) struct Overdue {
     pub(in crate::stripe) tenant: String,
+    pub(in crate::stripe) stripe_account: String,
+    pub(in crate::stripe) livemode: bool,
     pub(in crate::stripe) object_id: String,
     pub(in crate::stripe) reason: Option<String>,
     pub(in crate::stripe) waits_for: Option<String>,
 }
 
-/// The inboxes of a tenant that hold anything of a customer.
+/// The inboxes of a tenant that hold anything of a customer: what was settled, and what is not settled yet.
 pub(in crate::stripe) async fn partitions_of(
     pool: &PgPool,
     tenant: &TenantId,
     customer: &str,
 ) -> sqlx::Result<Vec<Partition>> {
     let rows = sqlx::query!(
-        r#"select distinct stripe_account, livemode from stripe_deliveries
-           where tenant = $1 and (customer = $2 or object_id = $2)"#,
+        r#"select stripe_account as "stripe_account!", livemode as "livemode!" from stripe_objects
+           where tenant = $1 and customer = $2
+           union
+           select stripe_account, livemode from stripe_deliveries
+           where tenant = $1 and customer = $2 and status = 'stored'
+           union
+           select stripe_account, livemode from stripe_deliveries where tenant = $1 and object_id = $2"#,
         tenant.as_str(),
         customer,
     )
@@ -240,12 +251,22 @@ pub(in crate::stripe) async fn requeue_group_of_status(
     Ok(done.rows_affected())
 }
 
-/// Tenants with an inbox, and the catalog version their invoices were last queued for.
-pub(in crate::stripe) async fn catalog_versions(pool: &PgPool) -> sqlx::Result<Vec<(String, i64)>> {
+/// Tenants with an inbox whose catalog is newer than the version their invoices were last queued for, and its version.
+/// Its streams are named `tenant` and `suffix`.
+pub(in crate::stripe) async fn newer_catalogs(
+    pool: &PgPool,
+    suffix: &str,
+) -> sqlx::Result<Vec<(String, i64)>> {
     let rows = sqlx::query!(
-        r#"select tenants.tenant as "tenant!", coalesce(stripe_catalogs.version, 0) as "version!"
-           from tenants left join stripe_catalogs using (tenant)
-           where exists (select from stripe_deliveries d where d.tenant = tenants.tenant)"#
+        r#"select tenants.tenant as "tenant!", catalog.version as "version!"
+           from tenants left join stripe_catalogs using (tenant),
+                lateral (select sequence as version from events
+                         where aggregate_type = $1 and aggregate_id = tenants.tenant || $2
+                         order by sequence desc limit 1) catalog
+           where catalog.version > coalesce(stripe_catalogs.version, 0)
+             and exists (select from stripe_deliveries d where d.tenant = tenants.tenant)"#,
+        Catalog::TYPE,
+        suffix,
     )
     .fetch_all(pool)
     .await?;

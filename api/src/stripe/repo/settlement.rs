@@ -1,7 +1,13 @@
 //! The statements of one settlement, in their order.
 
+use std::collections::BTreeSet;
+
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
+use tallybook_domain::Aggregate;
+use tallybook_domain::catalog::Catalog;
+use tallybook_domain::claim::Claim;
+use tallybook_domain::identity::StreamId;
 use tallybook_stripe::settlement::Place;
 use tallybook_stripe::snapshot::Snapshot;
 
@@ -10,15 +16,17 @@ use crate::stripe::partition::Partition;
 /// The class of settlement's advisory locks: beside the log's own (1952541036, the fence's).
 const LOCK_CLASS: i32 = 1_952_541_037;
 
-/// The ids of everything that can be reached from an object over kin, and the customers that those objects name.
+/// Everything that can be reached from an object over kin.
 pub(in crate::stripe) struct Extent {
-    pub(in crate::stripe) ids: Vec<String>,
-    pub(in crate::stripe) customers: Vec<String>,
+    /// The ids, and the customers that those objects name.
+    pub(in crate::stripe) names: Vec<String>,
+    /// Whether anything of it is stored and not settled.
+    pub(in crate::stripe) is_unsettled: bool,
 }
 
 /// What belongs together as of now.
 pub(in crate::stripe) async fn extent(
-    connection: &mut PgConnection,
+    pool: &PgPool,
     partition: &Partition,
     object_id: &str,
 ) -> sqlx::Result<Extent> {
@@ -30,27 +38,33 @@ pub(in crate::stripe) async fn extent(
                select k.kin_id from kin join stripe_kin k
                    on k.tenant = $1 and k.stripe_account = $2 and k.livemode = $3 and k.object_id = kin.id
            )
-           select array_agg(distinct kin.id) as "ids!",
-                  coalesce(array_agg(distinct d.customer) filter (where d.customer is not null), '{}') as "customers!"
+           select array_agg(distinct kin.id) || coalesce(array_agg(distinct d.customer) filter (where d.customer is not null), '{}')
+                      as "names!",
+                  coalesce(bool_or(d.status = 'stored'), false) as "is_unsettled!"
            from kin left join stripe_deliveries d
-               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id"#,
+               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id
+               and d.snapshot is not null"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
         object_id,
     )
-    .fetch_one(connection)
+    .fetch_one(pool)
     .await
 }
 
-/// Lock these names until the transaction ends, in the order of their hashes.
+/// Lock these names until the transaction ends, in the order of their hashes. A process that stands still for longer than
+/// a settlement ever waits loses its locks: others go on without it. The transaction's end need not be on the disk: what a
+/// crash takes back is settled again.
 pub(in crate::stripe) async fn lock(
     connection: &mut PgConnection,
     partition: &Partition,
     names: &[String],
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        r#"select pg_advisory_xact_lock($5, hash)
+        r#"select pg_advisory_xact_lock($5, hash),
+                  set_config('idle_in_transaction_session_timeout', '60s', true) as idle_limit,
+                  set_config('synchronous_commit', 'off', true) as durability
            from (
                select distinct hashtext(concat_ws('/', $1::text, $2::text, $3::bool, name)) as hash
                from unnest($4::text[]) name
@@ -72,7 +86,62 @@ pub(in crate::stripe) struct Read {
     pub(in crate::stripe) event_id: String,
     pub(in crate::stripe) content_hash: String,
     pub(in crate::stripe) status: String,
+    /// Why it was parked or went wrong before.
+    pub(in crate::stripe) reason: Option<String>,
     pub(in crate::stripe) snapshot: Json<Snapshot>,
+}
+
+/// What is settled together: the ids of all that can be reached, known by a delivery or not, and every delivery about them.
+#[derive(Default)]
+pub(in crate::stripe) struct Together {
+    pub(in crate::stripe) ids: BTreeSet<String>,
+    pub(in crate::stripe) customers: BTreeSet<String>,
+    pub(in crate::stripe) read: Vec<Read>,
+}
+
+/// Everything stored about an object and what can be reached from it, in one statement, hence of one moment.
+pub(in crate::stripe) async fn together(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    object_id: &str,
+) -> sqlx::Result<Together> {
+    let rows = sqlx::query!(
+        r#"with recursive kin (id) as (
+               select $4::text
+               union
+               select k.kin_id from kin join stripe_kin k
+                   on k.tenant = $1 and k.stripe_account = $2 and k.livemode = $3 and k.object_id = kin.id
+           )
+           select kin.id as "id!", d.event_id as "event_id?", d.content_hash as "content_hash?", d.status as "status?",
+                  d.reason, d.customer, d.snapshot as "snapshot?: Json<Snapshot>"
+           from kin left join stripe_deliveries d
+               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id
+               and d.snapshot is not null
+           order by d.event_id, d.content_hash"#,
+        partition.tenant.as_str(),
+        partition.stripe_account,
+        partition.livemode,
+        object_id,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut together = Together::default();
+    for row in rows {
+        together.ids.insert(row.id);
+        together.customers.extend(row.customer);
+        if let (Some(event_id), Some(content_hash), Some(status), Some(snapshot)) =
+            (row.event_id, row.content_hash, row.status, row.snapshot)
+        {
+            together.read.push(Read {
+                event_id,
+                content_hash,
+                status,
+                reason: row.reason,
+                snapshot,
+            });
+        }
+    }
+    Ok(together)
 }
 
 /// Every delivery about these objects.
@@ -83,7 +152,7 @@ pub(in crate::stripe) async fn deliveries(
 ) -> sqlx::Result<Vec<Read>> {
     sqlx::query_as!(
         Read,
-        r#"select event_id, content_hash, status, snapshot as "snapshot!: Json<Snapshot>"
+        r#"select event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
            from stripe_deliveries
            where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
              and snapshot is not null
@@ -105,7 +174,7 @@ pub(in crate::stripe) async fn about_customer(
 ) -> sqlx::Result<Vec<Read>> {
     sqlx::query_as!(
         Read,
-        r#"select event_id, content_hash, status, snapshot as "snapshot!: Json<Snapshot>"
+        r#"select event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
            from stripe_deliveries
            where tenant = $1 and stripe_account = $2 and livemode = $3 and snapshot is not null
              and (object_id = $4 or (object_kind = 'checkout.session' and customer = $4))
@@ -119,29 +188,70 @@ pub(in crate::stripe) async fn about_customer(
     .await
 }
 
-/// How a tenant wants its inbox settled.
-pub(in crate::stripe) struct Policy {
+/// What a settlement rests on besides deliveries.
+pub(in crate::stripe) struct Context {
+    /// The tenant's.
     pub(in crate::stripe) time_zone: String,
+    /// What becomes of customers without an account.
     pub(in crate::stripe) customers: String,
+    /// How many events the catalog's stream has.
+    pub(in crate::stripe) catalog_version: i64,
+    /// Whether a caller ever claimed the customer.
+    pub(in crate::stripe) is_claimed: bool,
+    /// Whose the customer was when it was last settled.
+    pub(in crate::stripe) customer_account: Option<String>,
 }
 
-/// The tenant's zone, and what becomes of customers without an account.
-pub(in crate::stripe) async fn policy(
+/// All of it, of one moment. `claim` is the stream of the claims of `customer`.
+pub(in crate::stripe) async fn context(
     connection: &mut PgConnection,
     partition: &Partition,
-) -> sqlx::Result<Policy> {
+    catalog: &StreamId,
+    customer: Option<&str>,
+    claim: Option<&StreamId>,
+) -> sqlx::Result<Context> {
     sqlx::query_as!(
-        Policy,
+        Context,
         r#"select time_zone,
                   coalesce((select customers from stripe_endpoints e
                             where e.tenant = tenants.tenant and e.stripe_account = $2
-                            order by endpoint limit 1), 'create') as "customers!"
+                            order by endpoint limit 1), 'create') as "customers!",
+                  coalesce((select sequence from events where aggregate_type = $4 and aggregate_id = $5
+                            order by sequence desc limit 1), 0) as "catalog_version!",
+                  exists (select from events where aggregate_type = $6 and aggregate_id = $7) as "is_claimed!",
+                  (select account from stripe_customers c
+                   where c.tenant = $1 and c.stripe_account = $2 and c.livemode = $3 and c.customer = $8)
+                      as customer_account
            from tenants where tenant = $1"#,
         partition.tenant.as_str(),
         partition.stripe_account,
+        partition.livemode,
+        Catalog::TYPE,
+        catalog.as_str(),
+        Claim::TYPE,
+        claim.map(StreamId::as_str),
+        customer,
     )
     .fetch_one(connection)
     .await
+}
+
+/// How many events a stream has. Asked over the connection that holds the locks: the answer says that it still held them
+/// then.
+pub(in crate::stripe) async fn version(
+    connection: &mut PgConnection,
+    aggregate_type: &str,
+    stream: &StreamId,
+) -> sqlx::Result<u64> {
+    let sequence = sqlx::query_scalar!(
+        r#"select coalesce((select sequence from events where aggregate_type = $1 and aggregate_id = $2
+                            order by sequence desc limit 1), 0) as "sequence!""#,
+        aggregate_type,
+        stream.as_str(),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(sequence.unsigned_abs())
 }
 
 /// Where anything of these groups may stand.
@@ -165,7 +275,8 @@ pub(in crate::stripe) async fn places(
 }
 
 /// Note that these groups are about to stand on an account. On a connection of its own: it must be there whatever
-/// becomes of the settlement.
+/// becomes of the settlement. Its commit waits for no disk: it is before the account's in the write-ahead log, so it is
+/// there if that is.
 pub(in crate::stripe) async fn intend(
     pool: &PgPool,
     partition: &Partition,
@@ -174,7 +285,8 @@ pub(in crate::stripe) async fn intend(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into stripe_group_accounts (tenant, stripe_account, livemode, group_id, account)
-           select $1, $2, $3, group_id, $5 from unnest($4::text[]) group_id
+           select $1, $2, $3, group_id, $5
+           from unnest($4::text[]) group_id, set_config('synchronous_commit', 'off', true)
            on conflict do nothing"#,
         partition.tenant.as_str(),
         partition.stripe_account,
@@ -218,7 +330,7 @@ pub(in crate::stripe) struct Mark<'a> {
     pub(in crate::stripe) waits_for: Option<&'a str>,
 }
 
-/// Mark exactly these deliveries.
+/// Mark exactly these deliveries, and leave alone those that are marked so: most of a component was settled before.
 pub(in crate::stripe) async fn mark(
     connection: &mut PgConnection,
     partition: &Partition,
@@ -233,6 +345,7 @@ pub(in crate::stripe) async fn mark(
                from stripe_deliveries
                join unnest($4::text[], $5::text[]) read (event_id, content_hash) using (event_id, content_hash)
                where tenant = $1 and stripe_account = $2 and livemode = $3
+                 and (status, reason, detail, waits_for, attempts) is distinct from ($6, $7, $8, $9, 0)
                order by delivery for update of stripe_deliveries
            )
            update stripe_deliveries d
@@ -278,7 +391,7 @@ pub(in crate::stripe) async fn keep(
     let created: Vec<i64> = objects.iter().map(|it| it.winner_created).collect();
     let winners: Vec<serde_json::Value> = objects.iter().map(|it| it.winner.clone()).collect();
     sqlx::query!(
-        r#"insert into stripe_objects
+        r#"insert into stripe_objects as known
                (tenant, stripe_account, livemode, object_id, kind, customer, account, group_id,
                 winner_event, winner_created, winner)
            select $1, $2, $3, o.id, o.kind, $4, $5, o.group_id, o.event, o.created, o.winner
@@ -287,7 +400,10 @@ pub(in crate::stripe) async fn keep(
            on conflict (tenant, stripe_account, livemode, object_id) do update
            set kind = excluded.kind, customer = excluded.customer, account = excluded.account,
                group_id = excluded.group_id, winner_event = excluded.winner_event,
-               winner_created = excluded.winner_created, winner = excluded.winner, settled_at = clock_timestamp()"#,
+               winner_created = excluded.winner_created, winner = excluded.winner, settled_at = clock_timestamp()
+           where (known.kind, known.customer, known.account, known.group_id, known.winner_event, known.winner)
+               is distinct from (excluded.kind, excluded.customer, excluded.account, excluded.group_id,
+                                 excluded.winner_event, excluded.winner)"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,

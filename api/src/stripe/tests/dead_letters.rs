@@ -44,7 +44,7 @@ async fn a_dead_letter_raises_one_alarm_and_a_retry_that_succeeds_ends_it() {
         (status.as_str(), reason.as_deref()),
         ("failed", Some("time_zone_unreadable"))
     );
-    let raised = ("delivery_failed".to_owned(), "cus_1".to_owned(), true);
+    let raised = ("delivery_failed".to_owned(), "self/cus_1".to_owned(), true);
     assert_eq!(alarms(&bench).await, std::slice::from_ref(&raised));
 
     assert_eq!(retry_failed(&bench, "another_reason").await, 0);
@@ -87,7 +87,7 @@ async fn what_waits_too_long_raises_an_alarm_until_it_is_settled() {
         let any = std::time::Duration::ZERO;
         bench.inbox.raise_overdue(any).await.expect("looked up");
     }
-    let raised = ("delivery_parked".to_owned(), "re_1".to_owned(), true);
+    let raised = ("delivery_parked".to_owned(), "self/re_1".to_owned(), true);
     assert_eq!(alarms(&bench).await, std::slice::from_ref(&raised));
 
     bench

@@ -27,7 +27,11 @@ fn two_renderings_of_one_event_count_once_by_the_greater_version() {
         let winner = winner(ObjectKind::Refund, &set).unwrap();
         assert_eq!(winner.history.len(), 1);
         assert_eq!(winner.snapshot.api_version.as_deref(), Some("2026-09-30.endive"));
-        assert_eq!(contradictory_renderings(&set), ["evt_1"]);
+        let events: Vec<&str> = contradictory_renderings(&set)
+            .iter()
+            .map(|it| it.event_id)
+            .collect();
+        assert_eq!(events, ["evt_1"]);
     }
 }
 
