@@ -5,10 +5,13 @@
 )]
 
 mod agreement;
+mod callers;
 mod dead_letters;
 mod owners;
 mod races;
 mod refusals;
+mod renderings;
+mod scenarios;
 mod treasury;
 
 use serde_json::{Value, json};
@@ -34,6 +37,11 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::at(now()).await
+    }
+
+    /// One at which it is this time.
+    async fn at(instant: Timestamp) -> Self {
         let journal = testing::fresh_journal().await;
         let tenant = TenantId::from(TENANT);
         tenants::create_tenant(journal.pool(), &tenant, "T", Mode::Test, chrono_tz::UTC)
@@ -42,7 +50,7 @@ impl Bench {
         Self {
             inbox: Inbox::new(
                 journal.clone(),
-                Present::new(Clock::manual(now()), journal.clone()),
+                Present::new(Clock::manual(instant), journal.clone()),
             ),
             journal,
             partition: Partition::of_tenant(tenant, false),
@@ -103,6 +111,17 @@ impl Bench {
             .find(|it| it.event == event)
             .expect("it was taken");
         (found.status, found.reason, found.waits_for)
+    }
+
+    /// Sell the plans that [`prices`](tallybook_stripe::strategies::prices) has, since ever.
+    async fn publish_plans(&self) {
+        for plan in tallybook_stripe::strategies::plans() {
+            let publish = CatalogCommand::PublishPlan {
+                plan: Box::new(plan),
+                effective_from: Some(Timestamp::UNIX_EPOCH),
+            };
+            self.publish(publish).await;
+        }
     }
 
     async fn publish(&self, command: CatalogCommand) {

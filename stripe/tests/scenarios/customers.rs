@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::Expected::{Books, Is, Line, NoLine, Parked};
-use crate::harness::told;
-use crate::objects::{customer, event, payout, subscription, updated};
+use super::harness::Expected::{Books, Is, Line, NoLine, Parked};
+use super::harness::told;
+use super::objects::{customer, event, payout, subscription, updated};
 
 scenarios! {
     s12_a_customer_made_changed_and_deleted_in_one_second_is_deleted => told([
@@ -20,7 +20,7 @@ scenarios! {
         updated("customer.updated", 160, customer(json!({"balance": 5})), json!({"balance": 0})),
         event("customer.subscription.created", 100, subscription("active", json!({}))),
         event("customer.subscription.deleted", 151, subscription("canceled", json!({"ended_at": 151}))),
-        event("payment_intent.succeeded", 12, crate::objects::paid_intent()),
+        event("payment_intent.succeeded", 12, super::objects::paid_intent()),
     ])
     .ends([
         Is("cus_1", "deleted", json!(true)),
@@ -31,7 +31,7 @@ scenarios! {
     ]);
 
     a_link_that_comes_late_moves_all_of_it => told([
-        event("payment_intent.succeeded", 12, crate::objects::paid_intent()),
+        event("payment_intent.succeeded", 12, super::objects::paid_intent()),
         updated("customer.updated", 50, customer(json!({"metadata": {"account_id": "acct_1"}})), json!({"metadata": {"account_id": null}})),
     ])
     .ends([

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Expected::{Books, Credits as Has, Is, NoLine, Parked};
-use crate::harness::{Credits, told};
-use crate::objects::{dispute, event, paid_intent, refund, reinstatement, updated, withdrawal};
+use super::harness::Expected::{Books, Credits as Has, Is, NoLine, Parked};
+use super::harness::{Credits, told};
+use super::objects::{dispute, event, paid_intent, refund, reinstatement, updated, withdrawal};
 
 const BACK: Credits = Credits {
     granted: 100,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tallybook_stripe::snapshot::Snapshot;
 
-use crate::harness::Expected::{Books, Line, NoLine, Parked};
-use crate::harness::told;
-use crate::objects::{charge, event, fetched, paid_intent, payout, refund};
+use super::harness::Expected::{Books, Line, NoLine, Parked};
+use super::harness::told;
+use super::objects::{charge, event, fetched, paid_intent, payout, refund};
 
 /// The booking of the pack's charge: 10.00, of which Stripe takes 0.59.
 fn booking(changes: Value) -> Value {

@@ -1,11 +1,7 @@
 //! A scenario is a set of deliveries and what must stand when all have come, in whatever order.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
 use tallybook_domain::identity::NaturalKey;
@@ -14,21 +10,17 @@ use tallybook_stripe::settlement::{Mode, Prices};
 use tallybook_stripe::snapshot::Snapshot;
 use tallybook_stripe::strategies::{Tenant, prices};
 
-use crate::objects::{customer, event, twin};
-
-/// All orders of so many events are tried; of more, [`ORDERS`] by seed.
-const PERMUTED_MAX: usize = 7;
-const ORDERS: u64 = 2_000;
+use super::objects::{customer, event};
 
 /// Deliveries, and what must stand.
 #[derive(Clone)]
 pub(crate) struct Scenario {
-    known: Vec<Arc<Snapshot>>,
-    told: Vec<Arc<Snapshot>>,
-    prices: Prices,
-    mode: Mode,
-    ends: Vec<Expected>,
-    always: Vec<Expected>,
+    pub(super) known: Vec<Arc<Snapshot>>,
+    pub(super) told: Vec<Arc<Snapshot>>,
+    pub(super) has_plans: bool,
+    pub(super) mode: Mode,
+    pub(super) ends: Vec<Expected>,
+    pub(super) always: Vec<Expected>,
 }
 
 /// Something that must hold of the state.
@@ -65,7 +57,7 @@ pub(crate) fn told(events: impl IntoIterator<Item = Arc<Snapshot>>) -> Scenario 
     Scenario {
         known: vec![event("customer.created", 1, customer(json!({})))],
         told: events.into_iter().collect(),
-        prices: Prices::none(),
+        has_plans: false,
         mode: Mode::Create,
         ends: Vec::new(),
         always: Vec::new(),
@@ -81,7 +73,7 @@ impl Scenario {
 
     /// The plans of [`prices`] are sold.
     pub(crate) fn with_plans(mut self) -> Self {
-        self.prices = prices();
+        self.has_plans = true;
         self
     }
 
@@ -96,113 +88,24 @@ impl Scenario {
         self
     }
 
-    /// Try it.
-    pub(crate) fn holds(&self) {
-        let whole = if self.told.len() <= PERMUTED_MAX {
-            self.permuted()
-        } else {
-            self.shuffled()
-        };
-        self.is_settled_for_good(whole);
-    }
-
     /// When it is judged and looked at: after the last delivery.
-    fn at(&self) -> Timestamp {
+    pub(super) fn at(&self) -> Timestamp {
         let newest = self.known.iter().chain(&self.told).map(|it| it.created).max();
         Timestamp::from_timestamp(newest.unwrap_or_default() + 1, 0).expect("in the calendar")
     }
 
-    fn start(&self) -> Tenant {
-        let mut tenant = Tenant::new(self.prices.clone(), self.mode);
+    /// A tenant that knows what is known beforehand.
+    pub(super) fn start(&self) -> Tenant {
+        let mut tenant = Tenant::new(if self.has_plans { prices() } else { Prices::none() }, self.mode);
         for snapshot in &self.known {
             tenant.deliver(snapshot, self.at());
         }
         tenant
     }
-
-    /// Every order, each common beginning once. The state after any part of the set is the same in every order, too.
-    fn permuted(&self) -> Tenant {
-        let mut states = BTreeMap::new();
-        self.continued(&self.start(), 0, &mut states);
-        let whole = (1_u32 << self.told.len()) - 1;
-        let mut tenant = self.start();
-        for snapshot in &self.told {
-            tenant.deliver(snapshot, self.at());
-        }
-        assert_eq!(tenant.state(self.at()).lines, states[&whole].lines);
-        tenant
-    }
-
-    fn continued(&self, tenant: &Tenant, come: u32, states: &mut BTreeMap<u32, Finished>) {
-        for (index, snapshot) in self.told.iter().enumerate() {
-            let bit = 1 << index;
-            if come & bit != 0 {
-                continue;
-            }
-            let mut next = tenant.clone();
-            next.deliver(snapshot, self.at());
-            let events = next.event_count();
-            assert!(!next.deliver(snapshot, self.at()), "a copy is known as one");
-            assert_eq!(next.event_count(), events, "a copy changed something");
-            let state = next.state(self.at());
-            if let Some(known) = states.get(&(come | bit)) {
-                assert_eq!(state.lines, known.lines, "another order of {:b}", come | bit);
-            } else {
-                for expected in &self.always {
-                    expected.check(&next, &state);
-                }
-                states.insert(come | bit, state);
-            }
-            self.continued(&next, come | bit, states);
-        }
-    }
-
-    fn shuffled(&self) -> Tenant {
-        let mut whole: Option<(Tenant, Finished)> = None;
-        for seed in 0..ORDERS {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let mut order = self.told.clone();
-            let copies = self.told.iter().filter(|_| random.random_ratio(1, 5)).cloned();
-            order.extend(copies.collect::<Vec<_>>());
-            order.shuffle(&mut random);
-            let mut tenant = self.start();
-            for snapshot in &order {
-                tenant.take(snapshot);
-                if random.random_ratio(1, 3) {
-                    tenant.settle(self.at());
-                }
-            }
-            tenant.settle(self.at());
-            let state = tenant.state(self.at());
-            match &whole {
-                Some((_, known)) => assert_eq!(state.lines, known.lines, "seed {seed}"),
-                None => whole = Some((tenant, state)),
-            }
-        }
-        whole.expect("at least one order").0
-    }
-
-    fn is_settled_for_good(&self, mut tenant: Tenant) {
-        let state = tenant.state(self.at());
-        for expected in self.ends.iter().chain(&self.always) {
-            expected.check(&tenant, &state);
-        }
-        let events = tenant.event_count();
-        tenant.settle_again(self.at());
-        assert_eq!(tenant.event_count(), events, "settling again changed something");
-        for snapshot in &self.told {
-            tenant.deliver(&twin(snapshot), self.at());
-        }
-        assert_eq!(
-            tenant.state(self.at()).lines,
-            state.lines,
-            "twins changed something"
-        );
-    }
 }
 
 impl Expected {
-    fn check(&self, tenant: &Tenant, state: &Finished) {
+    pub(super) fn check(&self, tenant: &Tenant, state: &Finished) {
         let lines = || format!("{:#?}", state.lines);
         match self {
             Self::Is(object, field, value) => {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked, Stand};
-use crate::harness::{Credits, told};
-use crate::objects::{charge, event, intent, invoice, paid_invoice, subscription, updated};
+use super::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked, Stand};
+use super::harness::{Credits, told};
+use super::objects::{charge, event, intent, invoice, paid_invoice, subscription, updated};
 
 fn draft() -> Value {
     invoice("draft", json!({"status_transitions": {}}))
@@ -71,7 +71,7 @@ scenarios! {
         event("invoice.paid", 100, paid_invoice(json!({}))),
         event("customer.subscription.created", 100, subscription("active", json!({}))),
         event("charge.succeeded", 100, charge(json!({"payment_intent": null, "metadata": {}}))),
-        event("customer.created", 99, crate::objects::customer(json!({"metadata": {"account_id": "acct_1"}}))),
+        event("customer.created", 99, super::objects::customer(json!({"metadata": {"account_id": "acct_1"}}))),
     ])
     .of_strangers()
     .with_plans()

@@ -3,6 +3,9 @@
 //!
 //! A set of up to seven is told in every order, a larger one in 2,000 orders by seed, with copies; after every delivery the
 //! state must be the one that every other order of the same deliveries gives; settling again and twins change nothing.
+//!
+//! The files with [`harness::Scenario`]s are part of the tests of `tallybook-api`, too, which tell each in one order to
+//! PostgreSQL.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "objects are built where they are passed"
@@ -23,6 +26,7 @@ mod harness;
 mod intake;
 mod invoices;
 mod objects;
+mod orders;
 mod payments;
 mod receipts;
 mod refunds;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
-use crate::harness::{Credits, told};
-use crate::objects::{charge, event, fetched, intent, paid_intent, session, twin, updated};
+use super::harness::Expected::{Books, Credits as Has, Is, Line, NoLine, Parked};
+use super::harness::{Credits, told};
+use super::objects::{charge, event, fetched, intent, paid_intent, session, twin, updated};
 
 const ALL: Credits = Credits {
     granted: 100,

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tallybook_stripe::strategies::Version;
 
-use crate::harness::Expected::{Books, Credits as Has, NoLine, Parked};
-use crate::harness::{Credits, told};
-use crate::objects::{body, charge, event, paid_intent, paid_invoice, read, session};
+use super::harness::Expected::{Books, Credits as Has, NoLine, Parked};
+use super::harness::{Credits, told};
+use super::objects::{body, charge, event, paid_intent, paid_invoice, read, session};
 
 fn receipt() -> Value {
     let line = json!({"id": "il_9", "amount": 1000, "quantity": 1, "period": {"start": 12, "end": 12},
@@ -60,7 +60,7 @@ scenarios! {
         event("checkout.session.completed", 12, with_receipt(json!({}))),
         event("invoice.paid", 12, receipt()),
         event("payment_intent.succeeded", 12, paid_intent()),
-        event("refund.created", 30, crate::objects::refund("re_1", 30, 1000, json!({}))),
+        event("refund.created", 30, super::objects::refund("re_1", 30, 1000, json!({}))),
         event("credit_note.created", 30, note()),
     ])
     .ends([Has(Credits { granted: 100, clawed_back: 100, ..Credits::default() }), Books(&[]), Parked(&[])]);

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::Expected::{Books, Credits as Has, Is, Line, Parked};
-use crate::harness::{Credits, told};
-use crate::objects::{charge, event, paid_intent, refund, updated};
+use super::harness::Expected::{Books, Credits as Has, Is, Line, Parked};
+use super::harness::{Credits, told};
+use super::objects::{charge, event, paid_intent, refund, updated};
 
 fn refunded(amount: i64) -> serde_json::Value {
     charge(json!({"amount_refunded": amount, "refunded": amount == 1000}))
@@ -51,7 +51,7 @@ scenarios! {
     .ends([Parked(&[]), Has(Credits { granted: 100, available: 60, clawed_back: 40, ..Credits::default() })]);
 
     a_refund_that_names_only_its_charge_is_of_the_payment_another_names => told([
-        event("payment_intent.succeeded", 12, crate::objects::intent(json!({"status": "succeeded", "amount_received": 1000}))),
+        event("payment_intent.succeeded", 12, super::objects::intent(json!({"status": "succeeded", "amount_received": 1000}))),
         event("refund.created", 30, refund("re_1", 30, 400, json!({}))),
         event("refund.created", 31, refund("re_2", 31, 300, json!({"payment_intent": null}))),
     ])

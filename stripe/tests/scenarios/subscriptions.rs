@@ -3,9 +3,9 @@
 use serde_json::json;
 use tallybook_stripe::strategies::Version;
 
-use crate::harness::Expected::{Credits as Has, Is, Line, NoLine};
-use crate::harness::{Credits, told};
-use crate::objects::{
+use super::harness::Expected::{Credits as Has, Is, Line, NoLine};
+use super::harness::{Credits, told};
+use super::objects::{
     body, event, invoice, item, line, paid_invoice, read, requested, subscription, twin, updated,
 };
 
@@ -13,7 +13,7 @@ const CREATED: &str = "customer.subscription.created";
 const UPDATED: &str = "customer.subscription.updated";
 const DELETED: &str = "customer.subscription.deleted";
 
-fn is(status: &'static str) -> crate::harness::Expected {
+fn is(status: &'static str) -> super::harness::Expected {
     Is("sub_1", "status", json!(status))
 }
 
@@ -171,7 +171,7 @@ scenarios! {
         updated(UPDATED, 82_901, subscription("incomplete", json!({})), json!({"latest_invoice": null})),
     ])
     .ends([is("incomplete_expired"), Is("in_1", "status", json!("void")),
-        crate::harness::Expected::Books(&[("4020", "USD", -1000), ("4130", "USD", 1000)])]);
+        super::harness::Expected::Books(&[("4020", "USD", -1000), ("4130", "USD", 1000)])]);
 
     s39_one_event_through_two_endpoints_of_two_versions_is_one_fact => told(
         in_both_versions(CREATED, 100, subscription("active", json!({})))

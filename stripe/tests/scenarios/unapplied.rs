@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Expected::{Books, Line, Parked};
-use crate::harness::told;
-use crate::objects::{
+use super::harness::Expected::{Books, Line, Parked};
+use super::harness::told;
+use super::objects::{
     dispute, event, intent, invoice, paid_intent, paid_invoice, refund, session, withdrawal,
 };
 

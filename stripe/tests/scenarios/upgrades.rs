@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use tallybook_stripe::snapshot::Snapshot;
 use tallybook_stripe::strategies::Version;
 
-use crate::harness::Expected::{Credits as Has, Is, Line, NoLine, Parked};
-use crate::harness::{Credits, Scenario, told};
-use crate::objects::{body, event, invoice, item, line, paid_invoice, read, subscription, updated};
+use super::harness::Expected::{Credits as Has, Is, Line, NoLine, Parked};
+use super::harness::{Credits, Scenario, told};
+use super::objects::{body, event, invoice, item, line, paid_invoice, read, subscription, updated};
 
 const CREATED: &str = "customer.subscription.created";
 const UPDATED: &str = "customer.subscription.updated";

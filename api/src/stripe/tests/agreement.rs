@@ -9,9 +9,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tallybook_domain::Timestamp;
-use tallybook_domain::catalog::CatalogCommand;
 use tallybook_stripe::settlement::Mode;
-use tallybook_stripe::strategies::{Stripe, Tenant, Told, Version, lives, plans, prices};
+use tallybook_stripe::strategies::{Stripe, Tenant, Told, Version, lives, prices};
 
 use super::{Bench, now};
 use crate::replay::state_of;
@@ -46,13 +45,7 @@ async fn eight_workers_on_postgresql_end_where_one_in_memory_does() {
         let mut order = told.clone();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let bench = Bench::new().await;
-        for plan in plans() {
-            let publish = CatalogCommand::PublishPlan {
-                plan: Box::new(plan),
-                effective_from: Some(Timestamp::UNIX_EPOCH),
-            };
-            bench.publish(publish).await;
-        }
+        bench.publish_plans().await;
         for half in order.chunks(order.len().div_ceil(2)) {
             stream::iter(half)
                 .for_each_concurrent(8, async |event| {
