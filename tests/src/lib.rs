@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod deliveries;
+pub mod holds;
 pub mod proxy;
 pub mod scale;
 pub mod server;

@@ -4,6 +4,7 @@
 mod backup;
 mod books;
 mod clock_races;
+mod crash_points;
 mod credit_races;
 mod embedded;
 mod faults;
