@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
-use tallybook_domain::account::{Account, AccountEvent, AccountFact, AccountLifeEvent, Fact};
+use tallybook_domain::account::{Account, AccountEvent};
 use tallybook_domain::identity::{AccountId, GroupId, PaymentId, StreamId, TenantId};
-use tallybook_domain::purchases::{PurchasesEvent, Unapplied};
+use tallybook_domain::purchases::Unapplied;
 use tallybook_journal::LoadError;
-use tallybook_stripe::settlement::{Derived, Owner};
+use tallybook_stripe::settlement::{Derived, Owner, judged_payments, naming_payments};
 
 use super::inbox::Inbox;
 use super::partition::Partition;
@@ -26,37 +26,12 @@ pub(super) async fn lock(
     derived: &[Derived],
 ) -> sqlx::Result<()> {
     if let Owner::Account(account) = owner
-        && named(derived).next().is_some()
+        && naming_payments(derived).next().is_some()
     {
         let name = format!("purchases of {account}");
         settlement::lock(connection, partition, &[name]).await?;
     }
     Ok(())
-}
-
-/// The payments that name a purchase.
-fn named(derived: &[Derived]) -> impl Iterator<Item = &PaymentId> {
-    let facts = derived.iter().flat_map(|it| &it.facts.facts);
-    facts.filter_map(|dated| match &dated.fact {
-        Fact::Purchases(PurchasesEvent::CashReceived(cash)) if cash.purchase.is_some() => Some(&cash.payment),
-        _ => None,
-    })
-}
-
-/// The payments that a command made pay a purchase, or not.
-fn judged(events: &[AccountEvent]) -> impl Iterator<Item = &PaymentId> {
-    events.iter().filter_map(|event| match &event.fact {
-        AccountFact::Purchases(PurchasesEvent::PurchasePaid(paid)) if paid.purchase.is_some() => {
-            Some(&paid.payment)
-        }
-        AccountFact::Life(AccountLifeEvent::FactReversed(reversed)) => match &reversed.original {
-            Fact::Purchases(PurchasesEvent::PurchasePaid(paid)) if paid.purchase.is_some() => {
-                Some(&paid.payment)
-            }
-            _ => None,
-        },
-        _ => None,
-    })
 }
 
 impl Inbox {
@@ -70,7 +45,7 @@ impl Inbox {
         let Owner::Account(account) = owner else {
             return Ok(None);
         };
-        let payments: Vec<_> = named(derived).collect();
+        let payments: Vec<_> = naming_payments(derived).collect();
         if payments.is_empty() {
             return Ok(None);
         }
@@ -92,7 +67,7 @@ impl Inbox {
         own: &[GroupId],
     ) -> Result<bool, SettleError> {
         let group_of = |payment: &PaymentId| GroupId(format!("pay:{payment}"));
-        let others: BTreeSet<&PaymentId> = judged(events)
+        let others: BTreeSet<&PaymentId> = judged_payments(events)
             .filter(|payment| !own.contains(&group_of(payment)))
             .collect();
         if others.is_empty() {

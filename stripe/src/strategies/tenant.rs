@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use serde_json::Value;
 use tallybook_domain::account::{Account, AccountCommand, AccountEvent, AccountRefusal, Settlement};
-use tallybook_domain::identity::AccountId;
+use tallybook_domain::identity::{AccountId, GroupId, PaymentId};
+use tallybook_domain::purchases::Unapplied;
 use tallybook_domain::treasury::{Treasury, TreasuryEvent, TreasuryRefusal};
 use tallybook_domain::{Aggregate, Refusal as _, Timestamp};
 
@@ -14,7 +15,8 @@ use crate::object::{Object, ObjectKind};
 use crate::replay::state::{Finished, State};
 use crate::settlement::{
     Component, Derived, Mode, Owner, Place, Prices, TrialGrant, candidate_groups, customer_owner, derive,
-    keep_trial, owner, references, settlements, treasury_facts, trial_grants,
+    judged_payments, keep_trial, naming_payments, owner, references, settlements, treasury_facts,
+    trial_grants,
 };
 use crate::snapshot::Snapshot;
 
@@ -67,13 +69,15 @@ impl<A: Aggregate + Default> Default for Stream<A> {
 }
 
 impl<A: Aggregate> Stream<A> {
-    fn execute(&mut self, command: &A::Command, at: Timestamp) -> Result<(), A::Refusal> {
+    /// What it recorded.
+    fn execute(&mut self, command: &A::Command, at: Timestamp) -> Result<&[A::Event], A::Refusal> {
         let events = self.state.decide(command, at)?;
         for event in &events {
             self.state.evolve(event);
         }
+        let stood = self.events.len();
         self.events.extend(events);
-        Ok(())
+        Ok(&self.events[stood..])
     }
 }
 
@@ -147,15 +151,49 @@ impl Tenant {
         is_new
     }
 
-    /// Ask something of an account, as a caller would.
+    /// Ask something of an account, as a caller would. What becomes another by it is settled.
     pub fn execute(
         &mut self,
         account: &AccountId,
         command: &AccountCommand,
         at: Timestamp,
     ) -> Result<(), AccountRefusal> {
-        let stream = self.accounts.entry(account.clone()).or_default();
-        Arc::make_mut(stream).execute(command, at)
+        self.record(account, command, &[], at)?;
+        self.settle(at);
+        Ok(())
+    }
+
+    /// Record a command of these groups, and settle again the payments of others of which it makes the inbox say what is not
+    /// true any more.
+    fn record(
+        &mut self,
+        account: &AccountId,
+        command: &AccountCommand,
+        own: &[GroupId],
+        at: Timestamp,
+    ) -> Result<(), AccountRefusal> {
+        let stream = Arc::make_mut(self.accounts.entry(account.clone()).or_default());
+        let events = stream.execute(command, at)?;
+        let judged: BTreeSet<PaymentId> = judged_payments(events)
+            .filter(|payment| !own.contains(&GroupId(format!("pay:{payment}"))))
+            .cloned()
+            .collect();
+        for payment in judged {
+            let extent = self.extent(payment.as_str());
+            let says_unapplied = extent
+                .iter()
+                .filter_map(|id| self.parked.get(id))
+                .any(|it| Unapplied::CODES.contains(&it.reason));
+            if self.unapplied(account, &payment).is_some() != says_unapplied {
+                self.unsettled.insert(payment.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a payment that names a purchase pays nothing.
+    fn unapplied(&self, account: &AccountId, payment: &PaymentId) -> Option<Unapplied> {
+        self.accounts.get(account)?.state.unapplied(payment)
     }
 
     /// An account; none if nothing ever stood on it.
@@ -242,14 +280,19 @@ impl Tenant {
         let treasury = treasury_facts(&component);
         for settled in &treasury {
             match Arc::make_mut(&mut self.treasury).execute(&settled.facts, at) {
-                Ok(()) | Err(TreasuryRefusal::NoChange) => {}
+                Ok(_) | Err(TreasuryRefusal::NoChange) => {}
                 Err(refusal) => self.park(&ids, refusal.code(), None),
             }
         }
         if !component.is_of_no_customer() {
             self.settle_accounts(&ids, &component, at);
         }
-        if let Some(waiting) = treasury.iter().find_map(|it| it.waiting.as_ref()) {
+        let is_parked = ids.iter().any(|id| self.parked.contains_key(id));
+        if let Some(waiting) = treasury
+            .iter()
+            .find_map(|it| it.waiting.as_ref())
+            .filter(|_| !is_parked)
+        {
             self.park(&ids, waiting.code(), waiting.waits_for());
         }
     }
@@ -306,7 +349,8 @@ impl Tenant {
             let accounts = self.places.entry(group.group.0.clone()).or_default();
             accounts.insert(account.0.clone());
         }
-        match self.execute(&account, &AccountCommand::Settle(settlement), at) {
+        let own: Vec<GroupId> = settlement.groups.iter().map(|it| it.group.clone()).collect();
+        match self.record(&account, &AccountCommand::Settle(settlement), &own, at) {
             Ok(()) | Err(AccountRefusal::NoChange) => {}
             Err(refusal) => self.park(ids, refusal.code(), None),
         }
@@ -367,9 +411,12 @@ impl Tenant {
     fn park_what_waits(&mut self, ids: &BTreeSet<String>, owner: &Owner, derived: &[Derived]) {
         match owner {
             Owner::Unknown { waits_for } => self.park(ids, "no_owner", Some(waits_for)),
-            Owner::Account(_) => {
+            Owner::Account(account) => {
+                let mut naming = naming_payments(derived);
                 if let Some(waiting) = derived.iter().find_map(|it| it.waiting.as_ref()) {
                     self.park(ids, waiting.code(), waiting.waits_for());
+                } else if let Some(unapplied) = naming.find_map(|payment| self.unapplied(account, payment)) {
+                    self.park(ids, unapplied.code(), None);
                 }
             }
         }

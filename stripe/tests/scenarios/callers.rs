@@ -6,10 +6,11 @@ use serde_json::json;
 use tallybook_domain::Refusal as _;
 use tallybook_domain::Timestamp;
 use tallybook_domain::account::{AccountCommand, AccountRefusal, DebitCredits, SetPolicy};
+use tallybook_domain::catalog::Pack;
 use tallybook_domain::credits::{OverdraftMode, OverdraftTerms, Repayment};
 use tallybook_domain::identity::{AccountId, DebitId, UnitCode};
 use tallybook_domain::money::{Currency, Money};
-use tallybook_domain::purchases::{PurchaseCommand, RefundPurchase};
+use tallybook_domain::purchases::{PurchaseCommand, RefundPurchase, StartPurchase};
 use tallybook_domain::quantity::Units;
 use tallybook_stripe::settlement::{Mode, Prices};
 use tallybook_stripe::snapshot::Snapshot;
@@ -142,4 +143,58 @@ fn s38_grant_spend_and_clawback_come_to_the_same_in_every_order() {
             "{order:?}"
         );
     }
+}
+
+/// 10.00 that name a purchase begun here, paid in this second.
+fn naming(id: &str, second: i64) -> Arc<Snapshot> {
+    let named = json!({"id": id, "created": second, "amount": 1000, "amount_received": 1000, "status": "succeeded",
+        "metadata": {"purchase_id": "pur_1"}});
+    event("payment_intent.succeeded", second, crate::objects::intent(named))
+}
+
+fn begin_purchase(tenant: &mut Tenant) {
+    let pack: Pack = serde_json::from_value(json!({"id": "hundred", "name": "A hundred",
+        "price": {"minor": 1000, "currency": "usd"}, "credits": 100_000_000}))
+    .expect("a pack");
+    let start = AccountCommand::Purchase(PurchaseCommand::Start(StartPurchase {
+        purchase: "pur_1".into(),
+        pack: "hundred".to_owned(),
+        terms: Some(Box::new(pack)),
+        quantity: 1,
+        tax: None,
+        reference: None,
+    }));
+    tenant
+        .execute(&AccountId::from("cus_1"), &start, at())
+        .expect("the account is open");
+}
+
+/// Which objects are parked, and why.
+fn parked(tenant: &Tenant) -> Vec<(&str, &str)> {
+    let parked = tenant.parked().iter();
+    parked.map(|(id, it)| (id.as_str(), it.reason)).collect()
+}
+
+#[test]
+fn of_two_payments_that_name_a_purchase_the_earlier_pays_and_the_other_waits() {
+    for order in [[0, 1], [1, 0]] {
+        let payments = [naming("pi_1", 12), naming("pi_2", 13)];
+        let mut tenant = known();
+        begin_purchase(&mut tenant);
+        for number in order {
+            tenant.deliver(&payments[number], at());
+        }
+        assert_eq!(parked(&tenant), [("pi_2", "purchase_paid")], "{order:?}");
+        assert_eq!(spendable(&tenant), 100);
+    }
+}
+
+#[test]
+fn a_payment_that_comes_before_the_purchase_it_names_waits_for_it_and_no_longer() {
+    let mut tenant = known();
+    tenant.deliver(&naming("pi_1", 12), at());
+    assert_eq!(parked(&tenant), [("pi_1", "unknown_purchase")]);
+    begin_purchase(&mut tenant);
+    assert_eq!(parked(&tenant), []);
+    assert_eq!(spendable(&tenant), 100);
 }
