@@ -20,7 +20,7 @@ async fn long_stream() -> (PgConnectOptions, PgConnection, Journal) {
             .expect("accepted");
     }
     let mut connection = database.connect().await.expect("connect");
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while versions(&mut connection).await.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "no snapshot was stored");
         tokio::time::sleep(Duration::from_millis(20)).await;
