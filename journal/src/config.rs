@@ -19,6 +19,8 @@ pub struct JournalConfig {
     pub cached_bytes_max: usize,
     /// Command keys that the writer remembers, at most.
     pub recent_keys_max: usize,
+    /// How long a command waits, at most, because a follower of the log lags. It then goes on.
+    pub held_back_max: Duration,
     /// How long a statement of the writer may wait for a lock, the fence above all.
     pub lock_timeout: Duration,
     /// How long any one step of the writer may take before its connection counts as lost.
@@ -35,6 +37,7 @@ impl JournalConfig {
             batch_max: 256,
             cached_bytes_max: 512 << 20,
             recent_keys_max: 100_000,
+            held_back_max: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(10),
             step_timeout: Duration::from_secs(30),
         }

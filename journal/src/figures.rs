@@ -15,6 +15,8 @@ pub struct WriterFigures {
     pub looked_up: u64,
     /// Commands in the queue now.
     pub waiting: u64,
+    /// Commands that waited before they queued, because a follower of the log lagged.
+    pub held_back: u64,
 }
 
 /// The writer's counters.
@@ -39,8 +41,8 @@ impl WriterCounters {
         add(&self.looked_up, commands);
     }
 
-    /// As they are now, beside what waits.
-    pub(crate) fn figures(&self, waiting: usize) -> WriterFigures {
+    /// As they are now, beside what waits and what waited.
+    pub(crate) fn figures(&self, waiting: usize, held_back: u64) -> WriterFigures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         WriterFigures {
             batches: read(&self.batches),
@@ -48,6 +50,7 @@ impl WriterCounters {
             judged_again: read(&self.judged_again),
             looked_up: read(&self.looked_up),
             waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+            held_back,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     executed::{Executed, ExecutedUnit, Loaded},
     figures::{WriterCounters, WriterFigures},
     load,
+    pace::{Pace, TooManyWait},
     recorded::Recorded,
     repo,
     session::{self, Role},
@@ -36,6 +37,7 @@ struct Inner {
     appended: watch::Receiver<i64>,
     closing: Arc<Notify>,
     counters: Arc<WriterCounters>,
+    pace: Pace,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -76,6 +78,7 @@ impl Journal {
         let (snapshots, due) = mpsc::channel(SNAPSHOTS_MAX);
         tokio::spawn(keep_snapshots(pool.clone(), due));
         let session = || WriterConnection::new(Arc::clone(&config), role);
+        let pace = Pace::new(config.queue_max, config.held_back_max);
         let writer = Writer::new(
             Arc::clone(&config),
             [session(), session()],
@@ -96,6 +99,7 @@ impl Journal {
                 appended,
                 closing,
                 counters,
+                pace,
                 writer,
             }),
         })
@@ -128,6 +132,8 @@ impl Journal {
         if !unit.is_well_formed() {
             return Err(ExecuteError::MalformedUnit);
         }
+        let too_many = |TooManyWait| ExecuteError::Overloaded;
+        self.inner.pace.pass().await.map_err(too_many)?;
         let (answer, answered) = oneshot::channel();
         self.inner
             .queue
@@ -238,12 +244,19 @@ impl Journal {
         self.inner.appended.clone()
     }
 
+    /// Let new commands of this process wait before they queue, or go on: for whoever follows the log, when it lags. Each
+    /// waits for a bounded time ([`JournalConfig::held_back_max`]) and as many as the queue holds; more are refused as
+    /// overload.
+    pub fn hold_back(&self, hold: bool) {
+        self.inner.pace.hold_back(hold);
+    }
+
     /// What the writer did since it started.
     pub fn writer_figures(&self) -> WriterFigures {
         let queue = &self.inner.queue;
         self.inner
             .counters
-            .figures(queue.max_capacity() - queue.capacity())
+            .figures(queue.max_capacity() - queue.capacity(), self.inner.pace.waited())
     }
 
     /// Connections of the login's own, for the tables of the crates above.
@@ -258,6 +271,7 @@ impl Journal {
 
     /// Finish what is queued, then end the writer and all connections. Later commands are refused as unavailable.
     pub async fn close(&self) {
+        self.inner.pace.hold_back(false);
         self.inner.closing.notify_one();
         let writer = self.inner.writer.lock().await.take();
         if let Some(writer) = writer

@@ -16,6 +16,7 @@ mod executed;
 mod figures;
 mod journal;
 mod load;
+mod pace;
 mod part;
 mod recorded;
 mod repo;
