@@ -11,7 +11,7 @@ use crate::projection::ApplyError;
 /// An event of the log and what it says.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The row of the log.
+    /// The row of the log, its payload taken out: that is `content`, and a rebuild holds many rows.
     pub recorded: Recorded,
     /// The stream's address; none for a stream that is not Tallybook's.
     pub stream: Option<StreamId>,
@@ -34,7 +34,7 @@ pub enum Content {
 
 impl Record {
     /// Read a row of the log.
-    pub fn read(recorded: Recorded) -> Self {
+    pub fn read(mut recorded: Recorded) -> Self {
         let stream = recorded.stream();
         let content =
             match (&stream, recorded.aggregate_type.as_str()) {
@@ -44,6 +44,7 @@ impl Record {
                     .map_or_else(Content::Unreadable, |event| Content::Treasury(Box::new(event))),
                 _ => Content::Other,
             };
+        recorded.payload = String::new();
         Self {
             recorded,
             stream,

@@ -20,6 +20,11 @@ pub trait Projection: Send + Sync + 'static {
     /// Its tables, each shown by a view of the same name in `public`.
     fn tables(&self) -> &'static [&'static str];
 
+    /// Those of its tables that rows are only ever inserted into: a rebuild makes their indexes when the bulk is in.
+    fn appended_tables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Change the rows by these events, which follow those applied before, with a fixed number of statements. Any way
     /// of cutting the log into batches must give the same rows.
     fn apply<'a>(

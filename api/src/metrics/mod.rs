@@ -43,6 +43,7 @@ struct Measured {
     batches: Counter,
     commands: Counter,
     judged_again: Counter,
+    commands_held_back: Counter,
     commands_waiting: Gauge,
     head: Gauge,
     projection_position: Family<ProjectionLabels, Gauge>,
@@ -63,6 +64,7 @@ impl Default for Metrics {
             batches: Counter::default(),
             commands: Counter::default(),
             judged_again: Counter::default(),
+            commands_held_back: Counter::default(),
             commands_waiting: Gauge::default(),
             head: Gauge::default(),
             projection_position: Family::default(),
@@ -93,6 +95,7 @@ impl Measured {
             batches = "writer_batches": "Batches of commands this process took to the log",
             commands = "writer_commands": "Commands in them, again for each time they were judged",
             judged_again = "writer_judged_again": "Commands to be judged again: another process came between, or the connection broke",
+            commands_held_back = "writer_commands_held_back": "Commands that waited before they queued, because a read model lagged",
             commands_waiting = "writer_commands_waiting": "Commands in the queue",
             head = "log_position": "The last position of the log",
             projection_position = "projection_position": "The last position a read model has seen",
@@ -125,6 +128,7 @@ impl Metrics {
             (&measured.batches, writer.batches),
             (&measured.commands, writer.commands),
             (&measured.judged_again, writer.judged_again),
+            (&measured.commands_held_back, writer.held_back),
         ] {
             counter.inner().store(value, Ordering::Relaxed);
         }

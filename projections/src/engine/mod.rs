@@ -13,6 +13,7 @@
 //! another process got past it, or at the next start.
 
 mod advance;
+mod pace;
 mod rebuild;
 mod runner;
 mod tail;
@@ -41,6 +42,9 @@ use tail::LogTail;
 pub struct EngineConfig {
     /// Events applied in one transaction, at most.
     pub batch_max: u32,
+    /// The same of a rebuild: many, since nobody waits for one of them, and the rows of an account that is met again are
+    /// written once.
+    pub rebuild_batch_max: u32,
     /// How often to look for events of other processes. Those of this one wake the engine at once.
     pub poll_interval: Duration,
     /// How long to wait after the database was unreachable.
@@ -50,7 +54,8 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            batch_max: 1_000,
+            batch_max: 2_000,
+            rebuild_batch_max: 50_000,
             poll_interval: Duration::from_millis(100),
             retry_interval: Duration::from_millis(500),
         }
@@ -188,9 +193,11 @@ impl Engine {
             closed.clone(),
         ))];
         let mut progress = BTreeMap::new();
+        let mut followers = Vec::new();
         for projection in &projections {
-            let (sender, _) = watch::channel(Progress::default());
+            let (sender, follower) = watch::channel(Progress::default());
             progress.insert(projection.name(), sender.clone());
+            followers.push(follower);
             let runner = Runner::new(
                 Arc::clone(projection),
                 journal.pool().clone(),
@@ -201,6 +208,8 @@ impl Engine {
             );
             tasks.push(tokio::spawn(runner.run(journal.clone(), closed.clone())));
         }
+        let pacing = pace::keep_pace(journal.clone(), head, followers, closed);
+        tasks.push(tokio::spawn(pacing));
         Self {
             inner: Arc::new(Inner {
                 journal: journal.clone(),
@@ -268,18 +277,25 @@ impl Engine {
 
     /// Build these read models anew from the first event, beside the live ones, and swap each in when it has caught up.
     /// An empty list means all.
+    ///
+    /// # Errors
+    /// The first of those that could not be built; the others are swapped in all the same.
     pub async fn rebuild(&self, names: &[&str]) -> Result<Vec<Rebuilt>, RebuildError> {
         let inner = &self.inner;
-        let mut rebuilt = Vec::new();
-        for projection in rebuild::chosen(&inner.projections, names)? {
-            let done =
-                rebuild::rebuild(&inner.journal, &inner.pool, projection, inner.config.batch_max).await?;
-            if let Some(progress) = inner.progress.get(projection.name()) {
+        let chosen = rebuild::chosen(&inner.projections, names)?;
+        let built = rebuild::rebuild(
+            &inner.journal,
+            &inner.pool,
+            chosen,
+            inner.config.rebuild_batch_max,
+        )
+        .await;
+        for done in built.iter().flatten() {
+            if let Some(progress) = inner.progress.get(done.name.as_str()) {
                 progress.send_if_modified(|progress| progress.reach(done.position));
             }
-            rebuilt.push(done);
         }
-        Ok(rebuilt)
+        built.into_iter().collect()
     }
 
     /// End all runners; a batch in flight is rolled back or done.

@@ -1,7 +1,11 @@
 //! A new build beside the live one.
 //!
 //! The new build's tables are made like those of the version's first build, filled from the log's first event, and
-//! swapped in when it has caught up. The swap is one transaction: it locks the live build's row, so no runner of any
+//! swapped in when it has caught up. Builds that are made at once share one reading of the log; each goes on for itself
+//! when that ends. Tables that rows are only appended to get their indexes when the bulk is in, and all tables are analysed
+//! before anyone reads them.
+//!
+//! The swap is one transaction: it locks the live build's row, so no runner of any
 //! process moves it, applies what is missing up to exactly the live build's place, lets the views show the new tables,
 //! and exchanges the states. A reader sees the old rows or the new, never an older position than before. Old tables are
 //! dropped afterwards, outside: a long report may still read them.
@@ -13,6 +17,8 @@ use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection, PgPool};
 use tallybook_journal::{Journal, ReadError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::advance::{AdvanceError, advance};
 use super::tail;
@@ -22,8 +28,8 @@ use crate::projection::{ApplyError, Projection};
 use crate::repo;
 use crate::repo::builds::Build;
 
-/// Batches of a rebuild are this many times those of the live engine: nobody waits for one of them.
-const BATCH_FACTOR: u32 = 5;
+/// Chunks read ahead of the slowest build.
+const CHUNKS_AHEAD: usize = 1;
 
 /// A swap begins when at most this many events are missing.
 const SWAP_LAG: usize = 1_000;
@@ -82,12 +88,12 @@ pub enum RebuildError {
 }
 
 /// The projections of these names; all for an empty list.
-pub(super) fn chosen<'a>(
-    projections: &'a [Arc<dyn Projection>],
+pub(super) fn chosen(
+    projections: &[Arc<dyn Projection>],
     names: &[&str],
-) -> Result<Vec<&'a Arc<dyn Projection>>, RebuildError> {
+) -> Result<Vec<Arc<dyn Projection>>, RebuildError> {
     if names.is_empty() {
-        return Ok(projections.iter().collect());
+        return Ok(projections.to_vec());
     }
     names
         .iter()
@@ -95,16 +101,59 @@ pub(super) fn chosen<'a>(
             projections
                 .iter()
                 .find(|projection| projection.name() == *name)
+                .cloned()
                 .ok_or_else(|| RebuildError::Unknown((*name).to_owned()))
         })
         .collect()
 }
 
-/// Build a projection anew and swap it in.
+/// Build projections anew and swap each in. One that fails does not keep the others.
 pub(super) async fn rebuild(
     journal: &Journal,
     pool: &PgPool,
-    projection: &Arc<dyn Projection>,
+    projections: Vec<Arc<dyn Projection>>,
+    batch_max: u32,
+) -> Vec<Result<Rebuilt, RebuildError>> {
+    let mut builds = JoinSet::new();
+    let mut feeds = Vec::with_capacity(projections.len());
+    for (place, projection) in projections.into_iter().enumerate() {
+        let (feed, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        feeds.push(feed);
+        let (journal, pool) = (journal.clone(), pool.clone());
+        builds.spawn(async move { (place, build(&journal, &pool, projection, chunks, batch_max).await) });
+    }
+    let (built, ()) = tokio::join!(builds.join_all(), read_for_all(journal, feeds, batch_max));
+    let mut built = built;
+    built.sort_by_key(|(place, _)| *place);
+    built.into_iter().map(|(_, built)| built).collect()
+}
+
+/// Read the log once for all, as far as it goes now. A build that ended needs no more; one that finds its feed at an end
+/// reads on by itself, so an error of reading shows there.
+async fn read_for_all(journal: &Journal, mut feeds: Vec<mpsc::Sender<Arc<[Record]>>>, batch_max: u32) {
+    let mut position = 0;
+    while !feeds.is_empty() {
+        let Ok(records) = tail::read(journal, position, batch_max).await else {
+            return;
+        };
+        let Some(last) = records.last() else { return };
+        position = last.position();
+        let mut open = Vec::with_capacity(feeds.len());
+        for feed in feeds {
+            if feed.send(Arc::clone(&records)).await.is_ok() {
+                open.push(feed);
+            }
+        }
+        feeds = open;
+    }
+}
+
+/// Build one projection and swap it in.
+async fn build(
+    journal: &Journal,
+    pool: &PgPool,
+    projection: Arc<dyn Projection>,
+    chunks: mpsc::Receiver<Arc<[Record]>>,
     batch_max: u32,
 ) -> Result<Rebuilt, RebuildError> {
     // A connection of its own, closed at the end: the lock must not stay with a pooled session, whatever happens.
@@ -113,7 +162,7 @@ pub(super) async fn rebuild(
     if !repo::builds::try_lock_rebuild(&mut connection, name).await? {
         return Err(RebuildError::Busy(name.to_owned()));
     }
-    let result = build_and_swap(journal, &mut connection, projection.as_ref(), batch_max).await;
+    let result = build_and_swap(journal, &mut connection, projection.as_ref(), chunks, batch_max).await;
     if result.is_err()
         && let Err(error) = discard(&mut connection, name, "building").await
     {
@@ -130,29 +179,27 @@ async fn build_and_swap(
     journal: &Journal,
     connection: &mut PgConnection,
     projection: &dyn Projection,
+    mut chunks: mpsc::Receiver<Arc<[Record]>>,
     batch_max: u32,
 ) -> Result<Rebuilt, RebuildError> {
     discard(connection, projection.name(), "building").await?;
-    let mut build = create(connection, projection).await?;
+    let (mut build, template) = create(connection, projection).await?;
     let mut events = 0;
-    let limit = batch_max.saturating_mul(BATCH_FACTOR);
+    while let Some(records) = chunks.recv().await {
+        events += apply(connection, projection, &mut build, &records).await?;
+    }
+    repo::builds::complete_tables(
+        connection,
+        &build.schema_name,
+        &template,
+        projection.tables(),
+        projection.appended_tables(),
+    )
+    .await?;
     loop {
-        let records = tail::read(journal, build.position, limit).await?;
-        let count = records.len();
-        match advance(connection, projection, &mut build, &records).await {
-            Ok(Outcome::Applied) => events += count as u64,
-            // Only the holder of the rebuild's lock moves a build that is being built.
-            Ok(Outcome::Lost) => return Err(RebuildError::Busy(build.name)),
-            Err(AdvanceError::Unavailable(error)) => return Err(error.into()),
-            Err(AdvanceError::Stopped { position, reason }) => {
-                return Err(RebuildError::Poison {
-                    name: build.name,
-                    position,
-                    reason,
-                });
-            }
-        }
-        if count <= SWAP_LAG && count < limit as usize {
+        let records = tail::read(journal, build.position, batch_max).await?;
+        events += apply(connection, projection, &mut build, &records).await?;
+        if records.len() <= SWAP_LAG && records.len() < batch_max as usize {
             break;
         }
     }
@@ -173,8 +220,32 @@ async fn build_and_swap(
     })
 }
 
-/// Tables for a new build, made like those of the version's live build, else like those its migration made.
-async fn create(connection: &mut PgConnection, projection: &dyn Projection) -> Result<Build, RebuildError> {
+/// Apply events to a build. How many.
+async fn apply(
+    connection: &mut PgConnection,
+    projection: &dyn Projection,
+    build: &mut Build,
+    records: &[Record],
+) -> Result<u64, RebuildError> {
+    match advance(connection, projection, build, records).await {
+        Ok(Outcome::Applied) => Ok(records.len() as u64),
+        // Only the holder of the rebuild's lock moves a build that is being built.
+        Ok(Outcome::Lost) => Err(RebuildError::Busy(build.name.clone())),
+        Err(AdvanceError::Unavailable(error)) => Err(error.into()),
+        Err(AdvanceError::Stopped { position, reason }) => Err(RebuildError::Poison {
+            name: build.name.clone(),
+            position,
+            reason,
+        }),
+    }
+}
+
+/// Tables for a new build, made like those of the version's live build, else like those its migration made: the schema
+/// they are made like is told, too.
+async fn create(
+    connection: &mut PgConnection,
+    projection: &dyn Projection,
+) -> Result<(Build, String), RebuildError> {
     let (name, version) = (projection.name(), projection.version());
     let mut transaction = connection.begin().await?;
     let template = repo::builds::template(&mut transaction, name, version).await?;
@@ -188,10 +259,11 @@ async fn create(connection: &mut PgConnection, projection: &dyn Projection) -> R
         &build.schema_name,
         &template,
         projection.tables(),
+        projection.appended_tables(),
     )
     .await?;
     transaction.commit().await?;
-    Ok(build)
+    Ok((build, template))
 }
 
 /// Make the build the one readers see. How many events it still lacked.

@@ -1,7 +1,7 @@
 //! One projection, followed by one task a process.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tallybook_journal::Journal;
@@ -26,6 +26,10 @@ const STOPPED_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Progress {
     pub(super) position: i64,
     pub(super) stopped: Option<Halt>,
+    /// Whether it has shown the whole log since this process started.
+    pub(super) was_current: bool,
+    /// Events a second it applied last, when it had any to apply.
+    pub(super) rate: i64,
 }
 
 impl Progress {
@@ -35,6 +39,19 @@ impl Progress {
         self.position = position.max(self.position);
         self.stopped = None;
         news
+    }
+
+    /// The projection shows the whole log. Whether that is news.
+    fn become_current(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_current, true)
+    }
+
+    /// So many events were applied in so long. It wakes nobody: it is not about a position.
+    fn measure(&mut self, events: usize, took: Duration) -> bool {
+        let micros = took.as_micros().max(1);
+        let rate = events as u128 * 1_000_000 / micros;
+        self.rate = i64::try_from(rate).unwrap_or(i64::MAX);
+        false
     }
 }
 
@@ -140,12 +157,13 @@ impl Runner {
                         version = self.projection.version(),
                         "building a new version"
                     );
-                    match rebuild::rebuild(journal, &self.pool, &self.projection, self.config.batch_max).await
-                    {
-                        Ok(_) => return,
-                        Err(error) => {
+                    let this = vec![Arc::clone(&self.projection)];
+                    let batch_max = self.config.rebuild_batch_max;
+                    match rebuild::rebuild(journal, &self.pool, this, batch_max).await.pop() {
+                        Some(Err(error)) => {
                             tracing::error!(projection = name, %error, "the new version could not be built");
                         }
+                        Some(Ok(_)) | None => return,
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the builds could not be read"),
@@ -159,8 +177,10 @@ impl Runner {
         let Some(mut build) = self.current_build().await? else {
             return Ok(Next::Pause(STOPPED_PAUSE));
         };
+        let began = Instant::now();
         let records = self.tail.after(build.position).await?;
         if records.is_empty() {
+            self.progress.send_if_modified(Progress::become_current);
             return Ok(Next::Await(build.position));
         }
         let mut connection = self.pool.acquire().await?;
@@ -169,7 +189,11 @@ impl Runner {
         self.publish(build.position);
         self.build = Some(build);
         match advanced {
-            Ok(Outcome::Applied) => Ok(Next::Continue),
+            Ok(Outcome::Applied) => {
+                self.progress
+                    .send_if_modified(|progress| progress.measure(records.len(), began.elapsed()));
+                Ok(Next::Continue)
+            }
             Ok(Outcome::Lost) => {
                 self.build = None;
                 Ok(Next::Pause(LOST_PAUSE))

@@ -1,24 +1,58 @@
 //! The end of the log, read and decoded once for all runners.
 
+use std::collections::VecDeque;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallybook_journal::{Journal, ReadError};
+use tallybook_journal::{Journal, ReadError, Recorded};
 use tokio::sync::{Mutex, watch};
 
 use crate::batch::Record;
 
-/// Reads on from a position. Runners that stand at the same place, which is the rule, share one reading.
+/// Pieces of the log kept for runners that are not there yet. One that is slower than so many pieces reads for itself.
+const PIECES_MAX: usize = 8;
+
+/// From so many events on, decoding is no task for a thread that answers requests.
+const DECODED_ASIDE: usize = 500;
+
+/// Reads on from a position. Runners that stand near one another, which is the rule, share one reading.
 pub(super) struct LogTail {
     journal: Journal,
     batch_max: u32,
-    last: Mutex<Option<Chunk>>,
+    pieces: Mutex<VecDeque<Piece>>,
 }
 
-struct Chunk {
+/// Events that follow one another, from the first one after a position.
+#[derive(Clone)]
+pub(super) struct Piece {
     after: i64,
     records: Arc<[Record]>,
+    /// Those before are at or before `after`.
+    first: usize,
+}
+
+impl Deref for Piece {
+    type Target = [Record];
+
+    fn deref(&self) -> &[Record] {
+        &self.records[self.first..]
+    }
+}
+
+impl Piece {
+    /// What of it comes after a position, if its first event after that is the log's.
+    fn after(&self, position: i64) -> Option<Self> {
+        let last = self.records.last()?.position();
+        (self.after <= position && position < last).then(|| Self {
+            after: position,
+            records: Arc::clone(&self.records),
+            first: self
+                .records
+                .partition_point(|record| record.position() <= position),
+        })
+    }
 }
 
 impl LogTail {
@@ -26,32 +60,65 @@ impl LogTail {
         Self {
             journal,
             batch_max,
-            last: Mutex::new(None),
+            pieces: Mutex::new(VecDeque::new()),
         }
     }
 
     /// The events after a position, at most a batch. Empty at the end of the log. What was read stays true, since the
     /// log is append-only; it may be less than what is there by now.
-    pub(super) async fn after(&self, after: i64) -> Result<Arc<[Record]>, ReadError> {
-        let mut last = self.last.lock().await;
-        if let Some(chunk) = last.as_ref().filter(|chunk| chunk.after == after) {
-            return Ok(Arc::clone(&chunk.records));
+    pub(super) async fn after(&self, position: i64) -> Result<Piece, ReadError> {
+        // Held while reading: who comes meanwhile most likely wants the same.
+        let mut pieces = self.pieces.lock().await;
+        if let Some(piece) = pieces.iter().rev().find_map(|piece| piece.after(position)) {
+            return Ok(piece);
         }
-        let records = read(&self.journal, after, self.batch_max).await?;
-        if !records.is_empty() {
-            *last = Some(Chunk {
-                after,
-                records: Arc::clone(&records),
-            });
+        let piece = Piece {
+            after: position,
+            records: read(&self.journal, position, self.batch_max).await?,
+            first: 0,
+        };
+        if !piece.is_empty() {
+            pieces.push_back(piece.clone());
+            if pieces.len() > PIECES_MAX {
+                pieces.pop_front();
+            }
         }
-        Ok(records)
+        Ok(piece)
     }
 }
 
 /// Read and decode a piece of the log.
 pub(super) async fn read(journal: &Journal, after: i64, limit: u32) -> Result<Arc<[Record]>, ReadError> {
     let rows = journal.read_log(after, limit).await?;
-    Ok(rows.into_iter().map(Record::read).collect())
+    if rows.len() < DECODED_ASIDE {
+        return Ok(rows.into_iter().map(Record::read).collect());
+    }
+    let decoded = tokio::task::spawn_blocking(move || decode(rows)).await;
+    Ok(decoded.expect("decoding gives a reason, it does not panic"))
+}
+
+/// Decode rows on all processors.
+fn decode(rows: Vec<Recorded>) -> Arc<[Record]> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = rows.len().div_ceil(threads).max(1);
+    let mut rows = rows.into_iter();
+    let shares: Vec<Vec<Recorded>> = (0..threads)
+        .map(|_| rows.by_ref().take(share).collect())
+        .collect();
+    std::thread::scope(|scope| {
+        let decoding: Vec<_> = shares
+            .into_iter()
+            .map(|share| scope.spawn(|| share.into_iter().map(Record::read).collect::<Vec<_>>()))
+            .collect();
+        decoding
+            .into_iter()
+            .flat_map(|decoded| {
+                decoded
+                    .join()
+                    .expect("decoding gives a reason, it does not panic")
+            })
+            .collect()
+    })
 }
 
 /// Tell the position of the last event: at once what this process appends, after `poll_interval` at most what others do.

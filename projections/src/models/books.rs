@@ -6,12 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use futures::future::BoxFuture;
-use serde::Serialize;
 use sqlx::PgConnection;
 use tallybook_domain::account::{AccountFact, AccountLifeEvent};
 use tallybook_domain::credits::CreditsEvent;
-use tallybook_domain::identity::NaturalKey;
-use tallybook_domain::postings::{Entry, LedgerAccount, Line, entry, treasury_entry};
+use tallybook_domain::postings::{Entry, LedgerAccount, entry, treasury_entry};
 use tallybook_domain::treasury::TreasuryFact;
 
 use super::{recurring, sub_ledger};
@@ -38,24 +36,6 @@ struct Posted<'a> {
     is_reversal: bool,
     actor: String,
     entry: Entry,
-}
-
-#[derive(Serialize)]
-struct EntryRow<'a> {
-    tenant: &'a str,
-    account_id: &'a str,
-    aggregate_type: &'a str,
-    sequence: i64,
-    position: i64,
-    entry_no: i64,
-    natural_key: &'a NaturalKey,
-    event_type: &'a str,
-    is_reversal: bool,
-    effective_at: DateTime<Utc>,
-    accounting_date: NaiveDate,
-    recorded_at: DateTime<Utc>,
-    posted_by: &'a str,
-    lines: &'a [Line],
 }
 
 /// The day of an instant in a time zone, as rows hold it.
@@ -222,31 +202,30 @@ async fn write(
     let zones = books.zones(connection, entries).await?;
     let mut numbers = last_numbers(connection, entries).await?;
     let mut ledger = Ledger::default();
-    let mut rows = Vec::with_capacity(entries.len());
+    let mut rows = repo::Entries::default();
     for posted in entries {
         let zone = zones.get(posted.tenant).copied().unwrap_or(Tz::UTC);
         let date = accounting_date(posted.entry.effective_at, zone);
         ledger.post(posted, date);
         let number = numbers.entry(posted.tenant.to_owned()).or_default();
         *number += 1;
-        rows.push(EntryRow {
-            tenant: posted.tenant,
-            account_id: posted.account_id,
-            aggregate_type: posted.aggregate_type,
-            sequence: posted.sequence,
-            position: posted.position,
-            entry_no: *number,
-            natural_key: &posted.entry.key,
-            event_type: &posted.entry.description,
-            is_reversal: posted.is_reversal,
-            effective_at: storable::instant(posted.entry.effective_at),
-            accounting_date: date,
-            recorded_at: posted.recorded_at,
-            posted_by: &posted.actor,
-            lines: &posted.entry.lines,
-        });
+        rows.tenants.push(posted.tenant);
+        rows.account_ids.push(posted.account_id);
+        rows.aggregate_types.push(posted.aggregate_type);
+        rows.sequences.push(posted.sequence);
+        rows.positions.push(posted.position);
+        rows.entry_nos.push(*number);
+        rows.natural_keys.push(storable::text(posted.entry.key.as_str()));
+        rows.event_types.push(&posted.entry.description);
+        rows.reversals.push(posted.is_reversal);
+        rows.effective_at
+            .push(storable::instant(posted.entry.effective_at));
+        rows.accounting_dates.push(date);
+        rows.recorded_at.push(posted.recorded_at);
+        rows.posted_by.push(storable::text(&posted.actor));
+        rows.lines.push(storable::rows(&posted.entry.lines)?);
     }
-    repo::append_entries(connection, &storable::rows(&rows)?).await?;
+    repo::append_entries(connection, &rows).await?;
     let turnovers = ledger.turnovers();
     repo::add_to_balances(connection, &turnovers).await?;
     repo::add_to_totals(connection, &turnovers).await?;
@@ -271,6 +250,10 @@ impl Projection for Books {
             "sub_ledger_terms",
             "recurring",
         ]
+    }
+
+    fn appended_tables(&self) -> &'static [&'static str] {
+        &["journal_entries", "sub_ledger_terms", "recurring"]
     }
 
     fn apply<'a>(

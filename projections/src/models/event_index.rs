@@ -1,29 +1,15 @@
 //! Which events a tenant has.
 
-use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::batch::Batch;
 use crate::projection::{ApplyError, Projection};
-use crate::{repo::write::event_index as repo, storable};
+use crate::repo::write::event_index as repo;
 
 /// Events by tenant, in the order of the log. Reads no payload, so no payload stops it.
 #[derive(Debug, Clone, Copy)]
 pub struct EventIndex;
-
-#[derive(Serialize)]
-struct Row<'a> {
-    tenant: &'a str,
-    stream_name: &'a str,
-    aggregate_type: &'a str,
-    sequence: i64,
-    position: i64,
-    event_type: &'a str,
-    event_version: &'a str,
-    recorded_at: DateTime<Utc>,
-}
 
 impl Projection for EventIndex {
     fn name(&self) -> &'static str {
@@ -38,33 +24,32 @@ impl Projection for EventIndex {
         &["event_index"]
     }
 
+    fn appended_tables(&self) -> &'static [&'static str] {
+        self.tables()
+    }
+
     fn apply<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         batch: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move {
-            let rows: Vec<Row<'_>> = batch
-                .records()
-                .iter()
-                .filter_map(|record| {
-                    let stream = record.stream.as_ref()?;
-                    Some(Row {
-                        tenant: stream.tenant().as_str(),
-                        stream_name: stream.name(),
-                        aggregate_type: &record.recorded.aggregate_type,
-                        sequence: record.recorded.sequence,
-                        position: record.recorded.position,
-                        event_type: &record.recorded.event_type,
-                        event_version: &record.recorded.event_version,
-                        recorded_at: record.recorded.recorded_at,
-                    })
-                })
-                .collect();
-            if rows.is_empty() {
-                return Ok(());
+            let mut rows = repo::Rows::default();
+            for record in batch.records() {
+                let Some(stream) = &record.stream else { continue };
+                let recorded = &record.recorded;
+                rows.tenants.push(stream.tenant().as_str());
+                rows.stream_names.push(stream.name());
+                rows.aggregate_types.push(&recorded.aggregate_type);
+                rows.sequences.push(recorded.sequence);
+                rows.positions.push(recorded.position);
+                rows.event_types.push(&recorded.event_type);
+                rows.event_versions.push(&recorded.event_version);
+                rows.recorded_at.push(recorded.recorded_at);
             }
-            repo::append(connection, &storable::rows(&rows)?).await?;
+            if !rows.positions.is_empty() {
+                repo::append(connection, &rows).await?;
+            }
             Ok(())
         })
     }

@@ -49,9 +49,15 @@ pub(crate) async fn all_live(pool: &PgPool) -> sqlx::Result<Vec<LiveBuild>> {
 
 /// Work on this build's tables for the rest of the transaction. Its commit does not wait for the disk: what a crash
 /// takes back, rows and checkpoint together, is applied again.
+///
+/// Every statement that changes rows finds them along a key, also in a table that was never analysed, of which the planner
+/// would think that it is smaller than it is.
 pub(crate) async fn enter(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
     sqlx::query!(
-        "select set_config('search_path', $1, true) as path, set_config('synchronous_commit', 'off', true) as commit",
+        "select set_config('search_path', $1, true) as path, set_config('synchronous_commit', 'off', true) as commit,
+                set_config('enable_seqscan', 'off', true) as seqscan,
+                set_config('enable_hashjoin', 'off', true) as hashjoin,
+                set_config('enable_mergejoin', 'off', true) as mergejoin, set_config('jit', 'off', true) as jit",
         format!("{schema}, public")
     )
     .fetch_one(connection)
@@ -151,7 +157,8 @@ pub(crate) async fn register(connection: &mut PgConnection, name: &str, version:
     .await
 }
 
-/// Make a build's tables like those of another schema: columns, defaults, constraints and indexes.
+/// Make a build's tables like those of another schema: columns, defaults, constraints and indexes; those that are only
+/// appended to without keys and indexes, which [`complete_tables`] makes.
 ///
 /// Names of schemas and tables come from migrations and [`register`]: lower-case letters, digits and underscores.
 pub(crate) async fn create_tables(
@@ -159,14 +166,66 @@ pub(crate) async fn create_tables(
     schema: &str,
     template: &str,
     tables: &[&str],
+    appended: &[&str],
 ) -> sqlx::Result<()> {
     let schema_ddl = format!("create schema {schema}");
-    let table_ddl = tables
-        .iter()
-        .map(|table| format!("create table {schema}.{table} (like {template}.{table} including all)"));
+    let table_ddl = tables.iter().map(|table| {
+        let without = if appended.contains(table) {
+            "excluding indexes"
+        } else {
+            ""
+        };
+        format!("create table {schema}.{table} (like {template}.{table} including all {without})")
+    });
     let ddl: Vec<String> = std::iter::once(schema_ddl).chain(table_ddl).collect();
     let ddl = ddl.join(";");
     connection.execute(ddl.as_str()).await.map(drop)
+}
+
+/// Memory for sorting an index's entries.
+const INDEX_MEMORY: &str = "256MB";
+
+/// Make the keys and indexes that [`create_tables`] left out, and learn what the tables hold.
+pub(crate) async fn complete_tables(
+    connection: &mut PgConnection,
+    schema: &str,
+    template: &str,
+    tables: &[&str],
+    appended: &[&str],
+) -> sqlx::Result<()> {
+    let appended: Vec<String> = appended.iter().map(|table| (*table).to_owned()).collect();
+    let indexes = sqlx::query_scalar!(
+        r#"select case
+                      when key.oid is null
+                      then replace(pg_get_indexdef(index.indexrelid), format(' ON %s.%s ', $2::text, made.relname),
+                                   format(' ON %s.%s ', $1::text, made.relname))
+                      else format('alter table %s.%s add %s', $1::text, made.relname, pg_get_constraintdef(key.oid))
+                  end as "ddl!"
+           from pg_index index
+           join pg_class made on made.oid = index.indrelid
+           left join pg_constraint key on key.conindid = index.indexrelid and key.conrelid = index.indrelid
+           where made.relnamespace = $2::text::regnamespace and made.relname = any($3::text[])
+           order by index.indexrelid"#,
+        schema,
+        template,
+        &appended
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "select set_config('maintenance_work_mem', $1, false) as memory",
+        INDEX_MEMORY
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    for ddl in &indexes {
+        connection.execute(ddl.as_str()).await?;
+    }
+    let analyze: Vec<String> = tables
+        .iter()
+        .map(|table| format!("analyze {schema}.{table}"))
+        .collect();
+    connection.execute(analyze.join(";").as_str()).await.map(drop)
 }
 
 /// Stand the live build still until the end of the transaction.

@@ -2,6 +2,7 @@
 
 mod engine;
 mod history;
+mod pace;
 mod poison;
 mod reads;
 mod rebuild;

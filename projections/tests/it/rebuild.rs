@@ -138,3 +138,31 @@ async fn a_new_version_is_built_beside_the_old_and_swapped_in() {
     let live = "select version::bigint from projection_builds where name = 'event_index' and state = 'live'";
     assert_eq!(number(&mut connection, live).await, 2);
 }
+
+#[tokio::test]
+async fn a_rebuilt_table_has_the_keys_and_indexes_it_had() {
+    let (database, journal) = journal_with_tenants().await;
+    let engine = Engine::start(&journal, batches_of(20));
+    let mut history = History::new("indexes", 10);
+    history.run(&journal, 150).await;
+    let mut connection = testing::connect(&database).await;
+    let before = keys_and_indexes(&mut connection).await;
+    assert!(before.len() > 20, "{before:?}");
+    engine.rebuild(&[]).await.expect("it rebuilds");
+    assert_eq!(keys_and_indexes(&mut connection).await, before);
+}
+
+/// Table by table what its keys and indexes are over, whatever they are called, and whatever the build.
+async fn keys_and_indexes(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "select tablename || regexp_replace(indexdef, '.* ON [^ ]+ ', ' ') || (indexdef like 'CREATE UNIQUE %')::text
+                || coalesce(contype::text, '')
+         from pg_indexes
+         left join pg_constraint on conname = indexname and connamespace = schemaname::regnamespace
+         where schemaname ~ '_v1(_b[0-9]+)?$'
+         order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .expect("the catalog answers")
+}

@@ -1,6 +1,6 @@
 //! Journal entries and what the accounts come to.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 /// The time zones of tenants. A tenant that is not registered is not in the answer.
@@ -36,20 +36,52 @@ pub(crate) async fn draw_entry_numbers(
     Ok(rows.into_iter().map(|row| (row.tenant, row.last)).collect())
 }
 
+/// Entries to append, column by column; `lines` are JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Entries<'a> {
+    pub(crate) tenants: Vec<&'a str>,
+    pub(crate) account_ids: Vec<&'a str>,
+    pub(crate) aggregate_types: Vec<&'a str>,
+    pub(crate) sequences: Vec<i64>,
+    pub(crate) positions: Vec<i64>,
+    pub(crate) entry_nos: Vec<i64>,
+    pub(crate) natural_keys: Vec<String>,
+    pub(crate) event_types: Vec<&'a str>,
+    pub(crate) reversals: Vec<bool>,
+    pub(crate) effective_at: Vec<DateTime<Utc>>,
+    pub(crate) accounting_dates: Vec<NaiveDate>,
+    pub(crate) recorded_at: Vec<DateTime<Utc>>,
+    pub(crate) posted_by: Vec<String>,
+    pub(crate) lines: Vec<String>,
+}
+
 /// Append entries.
-pub(crate) async fn append_entries(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+pub(crate) async fn append_entries(connection: &mut PgConnection, rows: &Entries<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into journal_entries (tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key,
                                         event_type, is_reversal, effective_at, accounting_date, recorded_at, posted_by,
                                         lines)
            select tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key, event_type,
-                  is_reversal, effective_at, accounting_date, recorded_at, posted_by, lines
-           from json_to_recordset($1::text::json)
-                as row (tenant text, account_id text, aggregate_type text, sequence bigint, position bigint,
-                        entry_no bigint, natural_key text, event_type text, is_reversal boolean,
-                        effective_at timestamptz, accounting_date date, recorded_at timestamptz, posted_by text,
-                        lines jsonb)"#,
-        rows
+                  is_reversal, effective_at, accounting_date, recorded_at, posted_by, lines::jsonb
+           from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+                       $8::text[], $9::boolean[], $10::timestamptz[], $11::date[], $12::timestamptz[], $13::text[],
+                       $14::text[])
+                as row (tenant, account_id, aggregate_type, sequence, position, entry_no, natural_key, event_type,
+                        is_reversal, effective_at, accounting_date, recorded_at, posted_by, lines)"#,
+        &rows.tenants as &[&str],
+        &rows.account_ids as &[&str],
+        &rows.aggregate_types as &[&str],
+        &rows.sequences,
+        &rows.positions,
+        &rows.entry_nos,
+        &rows.natural_keys,
+        &rows.event_types as &[&str],
+        &rows.reversals,
+        &rows.effective_at,
+        &rows.accounting_dates,
+        &rows.recorded_at,
+        &rows.posted_by,
+        &rows.lines
     )
     .execute(connection)
     .await
