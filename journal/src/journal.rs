@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use futures::{Stream, TryStreamExt};
 use sqlx::{ConnectOptions, Connection, PgPool, postgres::PgConnectOptions};
-use tallybook_domain::{Aggregate, identity::StreamId};
+use tallybook_domain::{
+    Aggregate,
+    identity::{StreamId, TenantId},
+};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -231,6 +235,15 @@ impl Journal {
     /// prefix of the log: to follow it, ask again after the last position seen.
     pub async fn read_log(&self, after_position: i64, limit: u32) -> Result<Vec<Recorded>, ReadError> {
         Ok(repo::events::log(&self.inner.readers, after_position, limit.into()).await?)
+    }
+
+    /// All events of a tenant's streams of a type, as of one moment: stream by stream, each in order. One is held at a time.
+    pub fn read_tenant<'a>(
+        &'a self,
+        aggregate_type: &'a str,
+        tenant: &'a TenantId,
+    ) -> impl Stream<Item = Result<Recorded, ReadError>> + Send + 'a {
+        repo::events::of_tenant(&self.inner.readers, aggregate_type, tenant.as_str()).map_err(ReadError::from)
     }
 
     /// The position of the last event, 0 for an empty log.

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use tallybook_domain::Timestamp;
-use tallybook_stripe::replay::{Expectation, Perturbation, Probability};
+use tallybook_stripe::replay::{Expectation, Order, Perturbation, Probability};
 
 use super::books;
 use super::private::PrivateCluster;
 use super::run::{CatalogFile, Ran, Setting, run};
 use super::source::{Source, Streams};
-use super::tell;
+use super::{tell, world};
 use crate::cli::output::{line, table};
 use crate::cli::{CliError, Outcome};
 
@@ -25,26 +26,22 @@ pub struct DemoArgs {
     books: Option<PathBuf>,
 }
 
-/// 809 events of 57 customers, in order.
-const WORLD: &[u8] = include_bytes!("../../../tests/data/world-7.ndjson");
-/// The end state of every object, by whoever made the stream.
-const EXPECTED: &str = include_str!("../../../tests/data/world-7.expected.json");
-
 /// Run `tallybook demo`.
 pub async fn demo(args: DemoArgs) -> Outcome {
     let started = Instant::now();
     line("Tallybook demo: two years of a SaaS company's Stripe events, settled into books.")?;
     line("Starting a private PostgreSQL in a temporary directory ..")?;
-    let streams = Streams::index(vec![Source::Bundled(WORLD)]).map_err(CliError::from_error)?;
-    let newest = streams
-        .newest()
-        .and_then(|seconds| Timestamp::from_timestamp(seconds, 0));
-    let catalog = CatalogFile::default();
+    let quiet = ProgressBar::hidden();
+    let bundled = vec![Source::Bundled(world::EVENTS.as_bytes())];
+    let streams = Streams::index(bundled, &[], &quiet).map_err(CliError::from_error)?;
+    let expectation = Expectation::read(world::EXPECTED).map_err(CliError::from_error)?;
     let setting = Setting {
         streams: &streams,
-        as_of: newest.unwrap_or(Timestamp::UNIX_EPOCH),
+        as_of: streams.newest().unwrap_or(Timestamp::UNIX_EPOCH),
         workers: 4,
-        catalog: &catalog,
+        catalog: &CatalogFile::default(),
+        expectation: Some(&expectation),
+        progress: &quiet,
     };
     let mut cluster = PrivateCluster::start().await?;
     let books_to = |run| args.books.as_deref().map(|folder| (folder, run));
@@ -54,10 +51,10 @@ pub async fn demo(args: DemoArgs) -> Outcome {
     what_it_became(&in_order)?;
     let disturbance = Perturbation {
         seed: 7,
-        shuffle: true,
+        order: Order::Shuffled,
         duplicate: Probability::from_millionths(200_000),
         twins: Probability::from_millionths(50_000),
-        drop: Vec::new(),
+        ..Perturbation::default()
     };
     let disturbed = run_with(&mut cluster, &setting, &disturbance, books_to("disturbed")).await?;
     cluster.stop().await;
@@ -79,7 +76,7 @@ async fn run_with(
     perturbation: &Perturbation,
     books_to: Option<(&Path, &str)>,
 ) -> Result<Ran, CliError> {
-    let plan = perturbation.plan(setting.streams.events.iter().map(|event| event.event_id.as_str()));
+    let plan = perturbation.plan(setting.streams.len());
     let database = cluster.database().await?;
     let ran = run(database.clone(), setting, &plan).await?;
     if let Some((folder, name)) = books_to {
@@ -89,11 +86,8 @@ async fn run_with(
 }
 
 fn what_came_in(ran: &Ran) -> Result<(), CliError> {
-    let mut kinds = std::collections::BTreeMap::<&str, u64>::new();
-    for (_, kind, _) in &ran.winners {
-        *kinds.entry(kind).or_default() += 1;
-    }
-    let objects: Vec<String> = kinds
+    let objects: Vec<String> = ran
+        .objects
         .iter()
         .map(|(kind, count)| format!("{count} {}s", kind.replace('_', " ")))
         .collect();
@@ -106,7 +100,7 @@ fn what_came_in(ran: &Ran) -> Result<(), CliError> {
 }
 
 fn what_it_became(ran: &Ran) -> Result<(), CliError> {
-    let totals = &ran.state.totals;
+    let totals = &ran.totals;
     let lots = totals.credits;
     line("\n2. What it became")?;
     line(format!("   {} accounts. Their credits:", totals.accounts))?;
@@ -154,28 +148,22 @@ fn compare(in_order: &Ran, disturbed: &Ran) -> Result<bool, CliError> {
             counts.received.to_string(),
             counts.duplicates.to_string(),
             counts.late.to_string(),
-            ran.state.hash[..16].to_owned(),
+            ran.hash[..16].to_owned(),
         ]
     };
     let rows = [row("in order", in_order), row("disturbed", disturbed)];
     table(&["   run", "deliveries", "copies", "late", "state hash"], &rows)?;
-    let same = in_order.state.hash == disturbed.state.hash;
+    let same = in_order.hash == disturbed.hash;
     line(if same {
         "\n   Same state, to the last cent and credit."
     } else {
         "\n   The states differ. This is a defect."
     })?;
-    let expectation = Expectation::read(EXPECTED).map_err(CliError::from_error)?;
-    let settled = |id: &str| {
-        let found = disturbed.winners.iter().find(|(winner, ..)| winner == id)?;
-        found.2.as_object().cloned()
-    };
-    let differences = expectation.differences(settled);
-    for difference in &differences {
+    for difference in &disturbed.differences {
         line(format!("   not as expected: {difference}"))?;
     }
-    if differences.is_empty() {
+    if disturbed.differences.is_empty() {
         line("   Every object agrees with the simulator that made the stream.")?;
     }
-    Ok(same && differences.is_empty())
+    Ok(same && disturbed.differences.is_empty())
 }

@@ -1,5 +1,7 @@
 //! `GET /reports/state-hash`: the canonical state of a live tenant, to be compared with a replay's.
 
+use std::io;
+
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -7,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
 
-use super::live::{StateError, state_of};
+use super::gathering::{StateError, state_of};
 use super::tell;
 use crate::AppState;
 use crate::http::caller::{Authorized, Reading};
@@ -53,11 +55,18 @@ async fn state_hash(
         as_of,
     )
     .await?;
+    let totals = tell::totals_json(&found.totals);
+    // Putting many parts together reads a disk.
+    let hash = tokio::task::spawn_blocking(|| found.hash(|_| Ok(())))
+        .await
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(StateError::from)?;
     Ok(Json(json!({
-        "hash": found.hash,
+        "hash": hash,
         "as_of": Instant(as_of),
         "unsettled": unsettled,
-        "totals": tell::totals_json(&found.totals),
+        "totals": totals,
     })))
 }
 
@@ -68,6 +77,10 @@ impl From<StateError> for Problem {
             StateError::Objects(error) => error.into(),
             StateError::Undecodable { position, source } => {
                 tracing::error!(position, error = %source, "the log cannot be read");
+                Self::internal()
+            }
+            StateError::Disk(error) => {
+                tracing::error!(%error, "a state cannot be sorted");
                 Self::internal()
             }
         }

@@ -4,19 +4,29 @@
 mod books;
 mod command;
 mod demo;
+mod finding;
+mod gathering;
 mod http;
+mod lines_file;
 mod live;
+mod options;
 mod private;
+mod progress;
 mod remote;
 mod run;
 mod shrink;
+mod sorting;
 mod source;
 mod tell;
+pub(crate) mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use command::{ReplayArgs, replay};
+pub use command::replay;
 pub use demo::{DemoArgs, demo};
+#[cfg(test)]
+pub(crate) use gathering::whole_state_of as state_of;
 pub(crate) use http::routes;
-pub use live::{StateError, print_state_hash, state_of};
+pub use live::print_state_hash;
+pub use options::ReplayArgs;

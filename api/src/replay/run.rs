@@ -1,27 +1,33 @@
 //! One run: the deliveries of a plan through the real inbox into a fresh database.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use futures::{TryStreamExt, stream};
+use indicatif::ProgressBar;
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use tallybook_domain::Timestamp;
 use tallybook_domain::catalog::{Catalog, CatalogCommand, Feature, Pack, Plan};
 use tallybook_domain::identity::TenantId;
 use tallybook_journal::{CommandKey, Envelope, Journal, JournalConfig};
-use tallybook_stripe::replay::state::{Finished, Winner};
-use tallybook_stripe::replay::{Step, twin_of};
+use tallybook_stripe::event;
+use tallybook_stripe::replay::state::Totals;
+use tallybook_stripe::replay::{Difference, Expectation, Step, twin_of};
 
-use super::live::state_of;
-use super::source::Streams;
+use super::gathering::state_of;
+use super::lines_file::LinesFile;
+use super::source::{Streams, created};
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::shutdown::stop_switch;
-use crate::stripe::{Inbox, InboxCounts, Partition};
+use crate::stripe::{Inbox, InboxCounts, IntakeError, Partition};
 use crate::tenants::{self, Mode};
 use crate::test_clocks::Present;
 
 /// What a run is done with.
+#[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     /// The recorded streams.
     pub(super) streams: &'a Streams,
@@ -31,17 +37,27 @@ pub(super) struct Setting<'a> {
     pub(super) workers: usize,
     /// What is sold.
     pub(super) catalog: &'a CatalogFile,
+    /// The final objects that somebody expects.
+    pub(super) expectation: Option<&'a Expectation>,
+    /// Shows how many deliveries were made.
+    pub(super) progress: &'a ProgressBar,
 }
 
 /// What a run came to.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Ran {
-    /// The state.
-    pub(super) state: Finished,
+    /// SHA-256 of the state's lines.
+    pub(super) hash: String,
+    /// The lines.
+    pub(super) lines: LinesFile,
+    /// The state in numbers.
+    pub(super) totals: Totals,
     /// How the deliveries came.
     pub(super) deliveries: Deliveries,
-    /// Settled objects.
-    pub(super) winners: Vec<Winner>,
+    /// How many objects of each kind were settled.
+    pub(super) objects: BTreeMap<String, u64>,
+    /// What is not as expected.
+    pub(super) differences: Vec<Difference>,
 }
 
 /// How the deliveries of a run came.
@@ -77,15 +93,20 @@ pub(super) struct CatalogFile {
 /// Whose books they are.
 pub(super) const TENANT: &str = "replay";
 
+/// What remembered accounts may take: a replay is held to little memory, however many there are.
+const CACHED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Run a plan.
 pub(super) async fn run(
     database: PgConnectOptions,
     setting: &Setting<'_>,
     plan: &[Step],
 ) -> Result<Ran, CliError> {
-    let journal = Journal::open(JournalConfig::new(database))
-        .await
-        .map_err(CliError::from_error)?;
+    let config = JournalConfig {
+        cached_bytes_max: CACHED_BYTES_MAX,
+        ..JournalConfig::new(database)
+    };
+    let journal = Journal::open(config).await.map_err(CliError::from_error)?;
     let ran = run_on(&journal, setting, plan).await;
     journal.close().await;
     ran
@@ -93,7 +114,7 @@ pub(super) async fn run(
 
 async fn run_on(journal: &Journal, setting: &Setting<'_>, plan: &[Step]) -> Result<Ran, CliError> {
     let tenant = TenantId::from(TENANT);
-    let livemode = setting.streams.events.first().is_some_and(|event| event.livemode);
+    let livemode = setting.streams.livemode;
     let mode = if livemode { Mode::Live } else { Mode::Test };
     let zone = chrono_tz::UTC;
     tenants::create_tenant(journal.pool(), &tenant, "Replay", mode, zone)
@@ -121,12 +142,38 @@ async fn run_on(journal: &Journal, setting: &Setting<'_>, plan: &[Step]) -> Resu
     let state = state_of(journal, &inbox, &tenant, zone, setting.as_of)
         .await
         .map_err(CliError::from_error)?;
-    let winners = inbox.winners(&tenant).await.map_err(CliError::from_error)?;
+    let (objects, differences) = objects(&inbox, &tenant, setting.expectation).await?;
+    let totals = state.totals.clone();
+    let (hash, lines) = LinesFile::write(state).map_err(CliError::from_error)?;
     Ok(Ran {
-        state,
+        hash,
+        lines,
+        totals,
         deliveries,
-        winners,
+        objects,
+        differences,
     })
+}
+
+/// How many objects of each kind there are, and what of them is not as expected.
+async fn objects(
+    inbox: &Inbox,
+    tenant: &TenantId,
+    expectation: Option<&Expectation>,
+) -> Result<(BTreeMap<String, u64>, Vec<Difference>), CliError> {
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    let mut settled = BTreeMap::new();
+    let mut winners = std::pin::pin!(inbox.winners(tenant));
+    while let Some((id, kind, fields)) = winners.try_next().await.map_err(CliError::from_error)? {
+        *kinds.entry(kind).or_default() += 1;
+        if let Value::Object(fields) = fields
+            && expectation.is_some_and(|expected| expected.objects().contains_key(&id))
+        {
+            settled.insert(id, fields);
+        }
+    }
+    let differences = expectation.map(|expected| expected.differences(|id| settled.remove(id)));
+    Ok((kinds, differences.unwrap_or_default()))
 }
 
 async fn deliver(
@@ -142,23 +189,25 @@ async fn deliver(
             let (newest, duplicates, late, refused) = (&newest, &duplicates, &late, &refused);
             async move {
                 let body = body_of(setting.streams, *step)?;
-                if let Some(created) = setting.streams.events[step.event].created {
-                    let is_late = newest.fetch_max(created, Ordering::Relaxed) > created;
-                    late.fetch_add(u64::from(is_late), Ordering::Relaxed);
-                }
-                match inbox.take(partition, &body).await {
-                    Ok(receipt) => duplicates.fetch_add(u64::from(receipt.is_duplicate()), Ordering::Relaxed),
-                    Err(crate::stripe::IntakeError::Unavailable(error)) => {
-                        return Err(CliError::from_error(error));
+                let taken = match event::parse(&body) {
+                    Ok(delivery) => {
+                        if let Some(created) = created(&delivery) {
+                            let is_late = newest.fetch_max(created, Ordering::Relaxed) > created;
+                            late.fetch_add(u64::from(is_late), Ordering::Relaxed);
+                        }
+                        inbox.take_parsed(partition, &body, &delivery).await
                     }
+                    Err(rejection) => Err(rejection.into()),
+                };
+                match taken {
+                    Ok(receipt) => duplicates.fetch_add(u64::from(receipt.is_duplicate()), Ordering::Relaxed),
+                    Err(IntakeError::Unavailable(error)) => return Err(CliError::from_error(error)),
                     Err(error) => {
-                        eprintln!(
-                            "{}: refused: {error}",
-                            setting.streams.events[step.event].event_id
-                        );
+                        eprintln!("{}: refused: {error}", setting.streams.event_id(step.event));
                         refused.fetch_add(1, Ordering::Relaxed)
                     }
                 };
+                setting.progress.inc(1);
                 Ok(())
             }
         })

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use tallybook_stripe::replay::{Minimisation, Step};
+use indicatif::ProgressBar;
+use tallybook_stripe::replay::{Difference, Minimisation, Step};
 
 use super::private::PrivateCluster;
 use super::run::{Ran, Setting, run};
@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) enum Symptom {
     /// In the order of this plan they end in another state than in the order they were recorded.
     Order,
-    /// This object settles to these fields.
-    Winner(String, Value),
+    /// This field of an object is not as expected.
+    Difference(Difference),
 }
 
 /// A smallest set of the plan's steps, in their order, that still shows the symptom, by removal.
@@ -29,8 +29,10 @@ pub(super) async fn shrink(
 ) -> Result<Vec<Step>, CliError> {
     let deadline = Instant::now() + PATIENCE;
     // One delivery at a time: the order is what is looked for, not a race.
+    let quiet = ProgressBar::hidden();
     let setting = &Setting {
         workers: 1,
+        progress: &quiet,
         ..*setting
     };
     let mut search = Minimisation::new(plan.to_vec());
@@ -52,15 +54,12 @@ async fn shows(
 ) -> Result<bool, CliError> {
     let found = run_in(cluster, setting, steps).await?;
     match symptom {
-        Symptom::Winner(id, fields) => Ok(found
-            .winners
-            .iter()
-            .any(|(winner, _, it)| winner == id && it == fields)),
+        Symptom::Difference(difference) => Ok(found.differences.contains(difference)),
         Symptom::Order => {
             let mut recorded = steps.to_vec();
-            recorded.sort_by_key(|step| (step.event, step.twin));
-            recorded.dedup_by_key(|step| (step.event, step.twin));
-            Ok(run_in(cluster, setting, &recorded).await?.state.hash != found.state.hash)
+            recorded.sort_unstable();
+            recorded.dedup();
+            Ok(run_in(cluster, setting, &recorded).await?.hash != found.hash)
         }
     }
 }

@@ -91,9 +91,9 @@ pub(super) fn is_balanced(totals: &Totals) -> bool {
 
 /// A run, line by line.
 pub(super) fn run(number: usize, ran: &Ran) -> Result<(), CliError> {
-    let (deliveries, totals) = (&ran.deliveries, &ran.state.totals);
+    let (deliveries, totals) = (&ran.deliveries, &ran.totals);
     let lots = totals.credits;
-    line(format!("run {number}  {}", ran.state.hash))?;
+    line(format!("run {number}  {}", ran.hash))?;
     line(format!(
         "  deliveries {}, duplicates {}, late {}, refused {}; settled {}, parked {}, failed {}",
         deliveries.received,
@@ -119,9 +119,9 @@ pub(super) fn run(number: usize, ran: &Ran) -> Result<(), CliError> {
 /// A run, for programs.
 pub(super) fn run_json(ran: &Ran) -> Value {
     json!({
-        "hash": ran.state.hash,
+        "hash": ran.hash,
         "deliveries": ran.deliveries,
-        "totals": totals_json(&ran.state.totals),
+        "totals": totals_json(&ran.totals),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What is shown of deliveries and objects.
 
+use futures::Stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -122,9 +123,12 @@ impl Inbox {
         }))
     }
 
-    /// Every settled object of a tenant: id, kind and normalised fields.
-    pub async fn winners(&self, tenant: &TenantId) -> sqlx::Result<Vec<(String, String, Value)>> {
-        views::winners(&self.pool, tenant.as_str()).await
+    /// Every settled object of a tenant, one held at a time: id, kind and normalised fields.
+    pub fn winners<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> impl Stream<Item = sqlx::Result<(String, String, Value)>> + Send + 'a {
+        views::winners(&self.pool, tenant.as_str())
     }
 
     /// The inbox in numbers.

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{FutureExt, StreamExt, stream};
 use rand::seq::SliceRandom;
 use serde_json::json;
@@ -34,6 +35,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked for what waits too long, and how long that is.
 const OVERDUE_PERIOD: Duration = Duration::from_mins(1);
 const PARKED_TOO_LONG: Duration = Duration::from_hours(24);
+/// How long draining waits before it tries again what was not settled, the first time and at most.
+const DRAIN_PAUSE_MIN: Duration = Duration::from_millis(20);
+const DRAIN_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// After so many refusals a delivery is a dead letter.
 const ATTEMPTS_MAX: i32 = 8;
 
@@ -108,13 +112,21 @@ impl Inbox {
         }
     }
 
-    /// Settle until nothing is left to settle, without waiting where a settlement backs off.
+    /// Settle until nothing is left to settle. Where a settlement backs off, it is not waited as long as a server would,
+    /// but each time longer.
     pub async fn drain(&self, concurrency: usize) -> Result<(), SettleError> {
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(DRAIN_PAUSE_MIN)
+            .with_max_delay(DRAIN_PAUSE_MAX)
+            .with_jitter()
+            .without_max_times()
+            .build();
         loop {
             while self.settle_due(concurrency).await? > 0 {}
             if queue::hurry(&self.pool).await? == 0 {
                 return Ok(());
             }
+            tokio::time::sleep(pauses.next().unwrap_or(DRAIN_PAUSE_MAX)).await;
         }
     }
 

@@ -1,5 +1,6 @@
 //! The events table: what the writer asks and appends, what readers read.
 
+use futures::stream::BoxStream;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::{command::CommandKey, part::Part, recorded::Recorded};
@@ -264,6 +265,26 @@ pub(crate) async fn log<'e>(
     )
     .fetch_all(executor)
     .await
+}
+
+/// All events of a tenant's streams of a type, as of one moment: stream by stream, each in order of sequence.
+pub(crate) fn of_tenant<'e>(
+    executor: impl PgExecutor<'e> + 'e,
+    aggregate_type: &'e str,
+    tenant: &'e str,
+) -> BoxStream<'e, sqlx::Result<Recorded>> {
+    sqlx::query_as!(
+        Recorded,
+        r#"select position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                  payload::text as "payload!", metadata::text as "metadata!", recorded_at,
+                  command_key, command_hash, command_events
+           from events
+           where aggregate_type = $1 and split_part(aggregate_id, '/', 1) = $2
+           order by aggregate_id, sequence"#,
+        aggregate_type,
+        tenant
+    )
+    .fetch(executor)
 }
 
 /// The last event's position, 0 for an empty log.

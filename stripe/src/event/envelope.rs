@@ -2,22 +2,29 @@
 
 use serde_json::{Map, Value};
 
-/// The event within: Amazon EventBridge puts it under `detail`, Azure Event Grid (CloudEvents, `specversion`) under `data`.
-/// Anything else is the event itself.
-pub(super) fn unwrap(mut body: Map<String, Value>) -> Map<String, Value> {
-    let is_event = |value: Option<&Value>| {
-        let name = value.and_then(|it| it.get("object")).and_then(Value::as_str);
+/// Where the event is within: Amazon EventBridge puts it under `detail`, Azure Event Grid (CloudEvents, `specversion`) under
+/// `data`. None where the body is the event itself.
+pub(crate) fn event_key(body: &Map<String, Value>) -> Option<&'static str> {
+    let is_event = |key| {
+        let name = body
+            .get(key)
+            .and_then(|it| it.get("object"))
+            .and_then(Value::as_str);
         matches!(name, Some("event" | "v2.core.event"))
     };
-    let key = if is_event(body.get("detail")) {
-        "detail"
-    } else if body.contains_key("specversion") && is_event(body.get("data")) {
-        "data"
+    if is_event("detail") {
+        Some("detail")
+    } else if body.contains_key("specversion") && is_event("data") {
+        Some("data")
     } else {
-        return body;
-    };
-    match body.remove(key) {
+        None
+    }
+}
+
+/// The event within, or the body where it is the event.
+pub(super) fn unwrap(mut body: Map<String, Value>) -> Map<String, Value> {
+    match event_key(&body).and_then(|key| body.remove(key)) {
         Some(Value::Object(event)) => event,
-        _ => unreachable!("checked to be an object above"),
+        _ => body,
     }
 }

@@ -3,7 +3,7 @@
 //! Needed are `id`, `type`, `created` and `data.object`. Whatever else is missing, unknown or of another type is read as
 //! absent. A body that fails here is refused as a whole with a stable code; nothing of it is applied.
 
-mod envelope;
+pub(crate) mod envelope;
 mod rejection;
 mod thin;
 

@@ -112,6 +112,9 @@ impl<R: BufRead> Documents<R> {
 }
 
 fn joined(mut first: Document, following: Vec<Document>) -> Document {
+    first
+        .bytes
+        .reserve_exact(following.iter().map(|line| line.bytes.len()).sum());
     for line in following {
         first.bytes.extend_from_slice(&line.bytes);
     }

@@ -9,9 +9,11 @@ mod expectation;
 mod minimisation;
 mod perturbation;
 mod reader;
+mod renaming;
 pub mod state;
 
 pub use expectation::{Difference, Expectation, ExpectationError};
 pub use minimisation::Minimisation;
-pub use perturbation::{Perturbation, Probability, ProbabilityError, Step, twin_of};
+pub use perturbation::{Order, Perturbation, Probability, ProbabilityError, Step, twin_of};
 pub use reader::{Line, Place, Recorded, Refused, StreamReader};
+pub use renaming::renamed;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,13 +46,13 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// Where a body stands in its stream: some bytes an event, instead of the body itself.
+/// Where a body stands in its stream: 16 bytes an event, instead of the body itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Of its first byte.
     pub offset: u64,
-    /// In bytes.
-    pub length: usize,
+    /// In bytes; no document is longer than 64 MiB.
+    pub length: u32,
     /// The bytes are a captured delivery, and the body a text within.
     pub captured: bool,
 }
@@ -60,8 +61,13 @@ impl Place {
     /// Reads the body again.
     pub fn read(&self, stream: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
         stream.seek(SeekFrom::Start(self.offset))?;
-        let mut bytes = vec![0; self.length];
+        let mut bytes = vec![0; self.length as usize];
         stream.read_exact(&mut bytes)?;
+        self.body(bytes)
+    }
+
+    /// The body, of the bytes that stand here.
+    pub fn body(&self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         if !self.captured {
             return Ok(bytes);
         }
@@ -95,7 +101,18 @@ struct Shape<'a> {
 #[derive(Debug)]
 pub struct StreamReader<R> {
     documents: Documents<R>,
-    ready: VecDeque<Line>,
+    open: Option<Page>,
+}
+
+/// A document with several deliveries, of which some were given out.
+#[derive(Debug)]
+struct Page {
+    document: Document,
+    /// Where the others stand in it.
+    left: VecDeque<Range<usize>>,
+    /// Up to here its line breaks are counted, and in which line that is.
+    counted: usize,
+    line: u64,
 }
 
 impl<R: BufRead> StreamReader<R> {
@@ -103,7 +120,7 @@ impl<R: BufRead> StreamReader<R> {
     pub fn new(input: R) -> Self {
         Self {
             documents: Documents::new(input),
-            ready: VecDeque::new(),
+            open: None,
         }
     }
 
@@ -118,11 +135,14 @@ impl<R: BufRead> Iterator for StreamReader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
+            if let Some(line) = self.open.as_mut().and_then(Page::next) {
                 return Some(Ok(line));
             }
             match self.documents.next() {
-                Ok(Some(document)) => self.ready.extend(lines_of(&document)),
+                Ok(Some(document)) => match opened(document) {
+                    Ok(page) => self.open = Some(page),
+                    Err(refused) => return Some(Ok(Line::Refused(refused))),
+                },
                 Ok(None) => return None,
                 Err(error) => return Some(Err(error)),
             }
@@ -130,26 +150,34 @@ impl<R: BufRead> Iterator for StreamReader<R> {
     }
 }
 
-fn lines_of(document: &Document) -> Vec<Line> {
+/// A document and where its deliveries stand in it, none of them read yet.
+fn opened(document: Document) -> Result<Page, Refused> {
     if document.too_large {
         let reason = "the document is larger than 64 MiB; write one event a line".to_owned();
-        return vec![Line::Refused(Refused {
+        return Err(Refused {
             line: document.line,
             code: "document_too_large",
             reason,
-        })];
+        });
     }
-    let Ok(text) = std::str::from_utf8(&document.bytes) else {
-        return vec![refused(document.line, &Rejection::NotUtf8)];
+    let text =
+        std::str::from_utf8(&document.bytes).map_err(|_| refused(document.line, &Rejection::NotUtf8))?;
+    let trimmed = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    let range = |part: &str| {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        start..start + part.len()
     };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
-    match elements(text) {
-        Some(elements) => elements
-            .into_iter()
-            .map(|element| line_of(document, element.get()))
-            .collect(),
-        None => vec![line_of(document, text)],
-    }
+    let left = match elements(trimmed) {
+        Some(elements) => elements.into_iter().map(|element| range(element.get())).collect(),
+        None => VecDeque::from([range(trimmed)]),
+    };
+    let line = document.line;
+    Ok(Page {
+        document,
+        left,
+        counted: 0,
+        line,
+    })
 }
 
 /// The elements of an array or of an Events API page.
@@ -165,20 +193,28 @@ fn elements(text: &str) -> Option<Vec<&RawValue>> {
         .and_then(|data| serde_json::from_str(data.get()).ok())
 }
 
-/// One delivery; `text` is a part of the document's bytes.
-fn line_of(document: &Document, text: &str) -> Line {
-    let within = text.as_ptr() as usize - document.bytes.as_ptr() as usize;
-    let breaks = document.bytes[..within].split(|byte| *byte == b'\n').count() - 1;
-    let line = document.line + breaks as u64;
-    let captured = captured(text);
+impl Page {
+    fn next(&mut self) -> Option<Line> {
+        let range = self.left.pop_front()?;
+        let passed = &self.document.bytes[self.counted..range.start];
+        self.line += passed.split(|byte| *byte == b'\n').count() as u64 - 1;
+        self.counted = range.start;
+        Some(line_of(&self.document, self.line, range))
+    }
+}
+
+/// One delivery, which stands there in its document, in this line.
+fn line_of(document: &Document, line: u64, range: Range<usize>) -> Line {
+    let bytes = &document.bytes[range.clone()];
+    let captured = captured(bytes);
     let place = Place {
-        offset: document.offset + within as u64,
-        length: text.len(),
+        offset: document.offset + range.start as u64,
+        length: u32::try_from(range.len()).expect("a document of at most 64 MiB"),
         captured: captured.is_some(),
     };
     let (body, signature) = match captured {
         Some(captured) => (captured.raw.into_bytes(), captured.sig),
-        None => (text.as_bytes().to_vec(), None),
+        None => (bytes.to_vec(), None),
     };
     match event::parse(&body) {
         Ok(delivery) => Line::Delivery(Box::new(Recorded {
@@ -188,22 +224,22 @@ fn line_of(document: &Document, text: &str) -> Line {
             delivery,
             place,
         })),
-        Err(rejection) => refused(line, &rejection),
+        Err(rejection) => Line::Refused(refused(line, &rejection)),
     }
 }
 
-fn captured(text: &str) -> Option<Captured> {
-    let shape: Shape<'_> = serde_json::from_str(text).ok()?;
+fn captured(bytes: &[u8]) -> Option<Captured> {
+    let shape: Shape<'_> = serde_json::from_slice(bytes).ok()?;
     let has_raw_text = shape.raw.is_some_and(|raw| raw.get().starts_with('"'));
-    has_raw_text.then(|| serde_json::from_str(text).ok()).flatten()
+    has_raw_text.then(|| serde_json::from_slice(bytes).ok()).flatten()
 }
 
-fn refused(line: u64, rejection: &Rejection) -> Line {
-    Line::Refused(Refused {
+fn refused(line: u64, rejection: &Rejection) -> Refused {
+    Refused {
         line,
         code: rejection.code(),
         reason: rejection.to_string(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -10,14 +10,19 @@
 //! JSON is canonical (keys in byte order), units are millionths, money is minor units. Accounts are folded from their
 //! streams with everything written that is due at the as-of instant; entries dated after it are left out. No event ids,
 //! positions, versions, counts or recorded times. The hash is SHA-256 over the lines in byte order, each ended by a newline.
+//!
+//! A [`State`] holds no more than what was added since its parts were last [taken](State::take_parts): whoever has more of
+//! them than fits in memory sorts them elsewhere, and gets from [`Lines`] what [`State::finish`] gives.
+
+mod comparison;
+mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tallybook_domain::account::{Account, AccountCommand, AccountEvent};
 use tallybook_domain::calendar::accounting_date;
 use tallybook_domain::credits::Lot;
@@ -29,20 +34,19 @@ use tallybook_domain::{Aggregate, Timestamp};
 
 use crate::json::write_canonical;
 
+pub use comparison::{Discrepancy, discrepancies};
+pub use lines::{Lines, LinesHash, Part};
+
 /// A settled object: its id, kind and normalised fields.
 pub type Winner = (String, String, Value);
 
 /// The state of a tenant at an instant.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    lines: BTreeSet<String>,
-    nets: BTreeMap<NetKey, i128>,
+    parts: Vec<Part>,
     /// What it comes to.
     pub totals: Totals,
 }
-
-/// Natural key, account code, commodity, accounting date.
-type NetKey = (String, &'static str, String, NaiveDate);
 
 /// The state in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -85,31 +89,43 @@ pub struct Credits {
 impl State {
     /// Take a settled object in.
     pub fn add_object(&mut self, (id, kind, fields): &Winner) {
-        self.lines
-            .insert(format!("object {id} {kind} {}", canonical(fields)));
+        self.add_line(format!("object {id} {kind} {}", canonical(fields)));
     }
 
     /// Take an account in, from all events of its stream.
     pub fn add_account(&mut self, id: &AccountId, stream: &[AccountEvent], as_of: Timestamp, zone: Tz) {
         let mut account = Account::default();
         for event in stream {
-            account.evolve(event);
+            self.add_event(id, &mut account, event, as_of, zone);
         }
+        self.close_account(id, account, as_of, zone);
+    }
+
+    /// Take in the next event of an account's stream, and the account along.
+    pub fn add_event(
+        &mut self,
+        id: &AccountId,
+        account: &mut Account,
+        event: &AccountEvent,
+        as_of: Timestamp,
+        zone: Tz,
+    ) {
+        account.evolve(event);
+        if event.effective_at <= as_of
+            && let Some(entry) = postings::entry(id, event)
+        {
+            self.add_entry(entry, zone);
+        }
+    }
+
+    /// Take in how an account is after all events of its stream, and what is due on it by then.
+    pub fn close_account(&mut self, id: &AccountId, mut account: Account, as_of: Timestamp, zone: Tz) {
         // A refusal means that nothing is due.
         let due = account
             .decide(&AccountCommand::WriteDue, as_of)
             .unwrap_or_default();
         for event in &due {
-            account.evolve(event);
-        }
-        for event in stream
-            .iter()
-            .chain(&due)
-            .filter(|event| event.effective_at <= as_of)
-        {
-            if let Some(entry) = postings::entry(id, event) {
-                self.add_entry(entry, zone);
-            }
+            self.add_event(id, &mut account, event, as_of, zone);
         }
         self.add_credits(id, &account);
         self.add_plans(id, &account);
@@ -133,15 +149,14 @@ impl State {
                 if !lot.moved.is_zero() {
                     units = format!("{units} moved {}", lot.moved.micros());
                 }
-                self.lines
-                    .insert(format!("lot {id} {} {} {units}", lot.terms.grant, lot.terms.unit));
+                self.add_line(format!("lot {id} {} {} {units}", lot.terms.grant, lot.terms.unit));
             }
         }
         for unit in account.credits().kinds() {
             let debt = account.credits().overdrawn(&unit) + account.credits().debt(&unit);
             self.totals.credits.debt += debt.micros();
             if !debt.is_zero() {
-                self.lines.insert(format!("debt {id} {unit} {}", debt.micros()));
+                self.add_line(format!("debt {id} {unit} {}", debt.micros()));
             }
         }
     }
@@ -149,15 +164,14 @@ impl State {
     fn add_plans(&mut self, id: &AccountId, account: &Account) {
         for (subscription, state) in account.subscriptions() {
             *self.totals.subscriptions.entry(word(&state.status)).or_default() += 1;
-            self.lines.insert(format!(
+            self.add_line(format!(
                 "subscription {id} {subscription} {}",
                 canonical_of(state)
             ));
         }
         for (subscription, state) in account.trials() {
             *self.totals.trials.entry(word(&state.status)).or_default() += 1;
-            self.lines
-                .insert(format!("trial {id} {subscription} {}", canonical_of(state)));
+            self.add_line(format!("trial {id} {subscription} {}", canonical_of(state)));
         }
     }
 
@@ -174,56 +188,60 @@ impl State {
         let date = accounting_date(entry.effective_at, zone);
         for line in entry.lines {
             let amount = i128::from(line.amount);
-            if line.account == LedgerAccount::UnappliedCash {
-                let of_account = self.totals.unapplied.entry(line.key).or_default();
-                *of_account.entry(line.commodity.clone()).or_default() += amount;
+            let (account, commodity) = (line.account, line.commodity);
+            if account == LedgerAccount::UnappliedCash {
+                add(&mut self.totals.unapplied, &line.key, &commodity, amount);
             }
-            let code = line.account.code();
-            let balance = self
-                .totals
-                .balances
-                .entry(format!("{code} {}", line.account.name()))
-                .or_default();
-            *balance.entry(line.commodity.clone()).or_default() += amount;
-            *self
-                .nets
-                .entry((entry.key.0.clone(), code, line.commodity, date))
-                .or_default() += amount;
+            let code = account.code();
+            let named = format!("{code} {}", account.name());
+            add(&mut self.totals.balances, &named, &commodity, amount);
+            let text = format!("ledger {} {code} {commodity} {date} ", entry.key.0);
+            self.parts.push(Part {
+                text,
+                net: Some(amount),
+            });
         }
+    }
+
+    fn add_line(&mut self, text: String) {
+        self.parts.push(Part { text, net: None });
+    }
+
+    /// What was added since this was last asked, in no order.
+    pub fn take_parts(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.parts)
     }
 
     /// The hash, and the lines it is over.
     pub fn finish(mut self) -> Finished {
-        for ((key, code, commodity, date), net) in self.nets {
-            if net != 0 {
-                self.lines
-                    .insert(format!("ledger {key} {code} {commodity} {date} {net}"));
-            }
-        }
-        for by_commodity in self
-            .totals
-            .unapplied
-            .values_mut()
-            .chain(self.totals.balances.values_mut())
-        {
-            by_commodity.retain(|_, amount| *amount != 0);
-        }
-        self.totals
-            .unapplied
-            .retain(|_, by_commodity| !by_commodity.is_empty());
-        self.totals
-            .balances
-            .retain(|_, by_commodity| !by_commodity.is_empty());
-        let mut hasher = Sha256::new();
-        for line in &self.lines {
-            hasher.update(line);
-            hasher.update("\n");
+        let mut parts = self.take_parts();
+        parts.sort_unstable();
+        let lines: BTreeSet<String> = Lines::new(parts.into_iter().map(Ok::<_, Infallible>))
+            .map(|Ok(line)| line)
+            .collect();
+        let mut hash = LinesHash::default();
+        for line in &lines {
+            hash.add(line);
         }
         Finished {
-            hash: hex::encode(hasher.finalize()),
-            lines: self.lines,
+            hash: hash.finish(),
+            lines,
             totals: self.totals,
         }
+    }
+}
+
+/// Add to a sum that is kept by two names. Sums of zero are dropped.
+fn add(sums: &mut BTreeMap<String, BTreeMap<String, i128>>, name: &str, commodity: &str, amount: i128) {
+    let of_name = sums.entry(name.to_owned()).or_default();
+    let sum = of_name.get(commodity).copied().unwrap_or_default() + amount;
+    if sum == 0 {
+        of_name.remove(commodity);
+    } else {
+        of_name.insert(commodity.to_owned(), sum);
+    }
+    if of_name.is_empty() {
+        sums.remove(name);
     }
 }
 

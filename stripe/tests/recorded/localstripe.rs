@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use tallybook_stripe::object::{Object, ObjectKind};
-use tallybook_stripe::replay::{Perturbation, Recorded};
+use tallybook_stripe::replay::{Order, Perturbation, Recorded};
 use tallybook_stripe::signature::{DEFAULT_TOLERANCE, Verifier, WebhookSecret, sign};
 
 use crate::{data, deliver, recorded, settle};
@@ -73,7 +73,7 @@ fn old_shapes_read_and_settle_to_one_state_in_any_order() {
     for seed in 1..=20 {
         let shuffled = Perturbation {
             seed,
-            shuffle: true,
+            order: Order::Shuffled,
             duplicate: "0.2".parse().unwrap(),
             ..Perturbation::default()
         };

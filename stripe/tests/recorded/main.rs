@@ -30,18 +30,11 @@ fn recorded(stream: &str) -> Vec<Recorded> {
         .collect()
 }
 
-fn event_id(recorded: &Recorded) -> &str {
-    match &recorded.delivery {
-        Delivery::Event(event) => &event.snapshot.event_id,
-        Delivery::Thin(hint) => &hint.event_id,
-    }
-}
-
 /// Delivers the stream as the perturbation says, and stores what an inbox would: each (event id, content hash) once.
 fn deliver(stream: &[Recorded], perturbation: &Perturbation) -> Inbox {
     let mut inbox = Inbox::new();
-    for step in perturbation.plan(stream.iter().map(event_id)) {
-        let original = &stream[step.event];
+    for step in perturbation.plan(u32::try_from(stream.len()).expect("a short stream")) {
+        let original = &stream[step.event as usize];
         let snapshot = if step.twin {
             snapshot(event::parse(&twin_of(&original.body).expect("an event")).expect("a twin reads"))
         } else {

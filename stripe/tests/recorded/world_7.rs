@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use tallybook_stripe::object::{Object, ObjectKind};
-use tallybook_stripe::replay::{Expectation, Perturbation};
+use tallybook_stripe::replay::{Expectation, Order, Perturbation};
 use tallybook_stripe::snapshot::Snapshot;
 use tallybook_stripe::winner::winner;
 
@@ -72,10 +72,10 @@ fn twenty_shuffles_with_duplicates_and_twins_settle_to_the_oracle() {
     for seed in 1..=20 {
         let perturbation = Perturbation {
             seed,
-            shuffle: true,
+            order: Order::Shuffled,
             duplicate: "0.2".parse().unwrap(),
             twins: "0.05".parse().unwrap(),
-            drop: Vec::new(),
+            ..Perturbation::default()
         };
         let settled = settle(&deliver(&stream, &perturbation));
         let differences = oracle.differences(|id| settled.get(id).map(Object::normalised));

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use tallybook_domain::Timestamp;
 use tallybook_stripe::event::{Delivery, parse};
-use tallybook_stripe::replay::{Line, Perturbation, StreamReader};
+use tallybook_stripe::replay::{Line, Order, Perturbation, StreamReader};
 use tallybook_stripe::settlement::{Mode, Prices};
 use tallybook_stripe::snapshot::Snapshot;
 use tallybook_stripe::strategies::Tenant;
@@ -146,16 +146,16 @@ fn s54_many_deliveries_shuffled_with_copies_and_twins_end_as_in_order() {
     for seed in 0..scale.unwrap_or(1_u64).max(1) * 2 {
         let perturbation = Perturbation {
             seed,
-            shuffle: true,
+            order: Order::Shuffled,
             duplicate: "0.2".parse().expect("a probability"),
             twins: "0.05".parse().expect("a probability"),
-            drop: Vec::new(),
+            ..Perturbation::default()
         };
         let mut tenant = Tenant::new(Prices::none(), Mode::Create);
-        let steps = perturbation.plan(EVENTS.iter().map(|it| it.event_id.as_str()));
+        let steps = perturbation.plan(u32::try_from(EVENTS.len()).expect("a short stream"));
         for chunk in steps.chunks(64) {
             for step in chunk {
-                let event = &EVENTS[step.event];
+                let event = &EVENTS[step.event as usize];
                 tenant.take(&if step.twin { twin(event) } else { event.clone() });
             }
             tenant.settle(end());

@@ -1,5 +1,6 @@
 //! What is shown of the inbox and of settled objects.
 
+use futures::{Stream, TryStreamExt};
 use sqlx::PgPool;
 
 use crate::stripe::partition::Partition;
@@ -99,22 +100,17 @@ pub(in crate::stripe) async fn deliveries(
     .await
 }
 
-/// Every settled object of a tenant: its id, kind and normalised fields, by id.
-pub(in crate::stripe) async fn winners(
-    pool: &PgPool,
-    tenant: &str,
-) -> sqlx::Result<Vec<(String, String, serde_json::Value)>> {
-    let rows = sqlx::query!(
-        r#"select object_id, kind, winner from stripe_objects where tenant = $1
-           order by object_id, stripe_account, livemode"#,
+/// Every settled object of a tenant, in no order: its id, kind and normalised fields.
+pub(in crate::stripe) fn winners<'a>(
+    pool: &'a PgPool,
+    tenant: &'a str,
+) -> impl Stream<Item = sqlx::Result<(String, String, serde_json::Value)>> + Send + 'a {
+    sqlx::query!(
+        r#"select object_id, kind, winner from stripe_objects where tenant = $1"#,
         tenant
     )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.object_id, row.kind, row.winner))
-        .collect())
+    .fetch(pool)
+    .map_ok(|row| (row.object_id, row.kind, row.winner))
 }
 
 /// The inbox in numbers.
