@@ -6,12 +6,14 @@
 //! folded and its balance compared with what was accepted: a number that was fast and wrong is an error.
 //!
 //! [`journal`] compares the writer with the stock framework and with raw inserts; [`http`] puts a load generator before the
-//! whole server; [`followers`] measures the read models, and [`memory`] what the cache takes.
+//! whole server; [`deliveries`] sends it what Stripe sends; [`followers`] measures the read models, and [`memory`] what the
+//! cache takes.
 
 mod accounts;
 mod caller;
 mod cell;
 mod contenders;
+mod deliveries;
 mod figures;
 mod followers;
 mod http;
@@ -43,6 +45,7 @@ pub struct BenchArgs {
 enum Part {
     Journal(journal::JournalArgs),
     Http(http::HttpArgs),
+    Deliveries(deliveries::DeliveriesArgs),
     Followers(followers::FollowersArgs),
     Memory(memory::MemoryArgs),
 }
@@ -52,6 +55,7 @@ pub async fn bench(args: BenchArgs) -> Outcome {
     match args.part {
         Part::Journal(args) => journal::run(args).await,
         Part::Http(args) => http::run(args).await,
+        Part::Deliveries(args) => deliveries::run(args).await,
         Part::Followers(args) => followers::run(args).await,
         Part::Memory(args) => memory::run(args).await,
     }
