@@ -1,15 +1,21 @@
-//! A recorded stream in any of its forms: lines are deliveries or refusals, never a panic and never an endless read.
+//! A recorded stream in any of its forms: lines are deliveries or refusals, never a panic and never an endless read, and
+//! every body stands where its place says.
 #![no_main]
+
+use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use tallybook_stripe::replay::{Line, StreamReader};
 
 fuzz_target!(|stream: &[u8]| {
-    let mut deliveries = 0_usize;
+    let mut again = Cursor::new(stream);
+    let mut lines = 0_usize;
     for line in StreamReader::new(stream) {
-        if let Ok(Line::Delivery(_)) = line {
-            deliveries += 1;
+        lines += 1;
+        if let Line::Delivery(recorded) = line.expect("bytes in memory can be read") {
+            let body = recorded.place.read(&mut again).expect("a place within the stream");
+            assert_eq!(body, recorded.body);
         }
     }
-    assert!(deliveries <= stream.len());
+    assert!(lines <= stream.len());
 });
