@@ -135,6 +135,144 @@ async fn what_is_not_as_expected_is_named_by_object_and_field() {
     assert_eq!(report["ok"], false);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_deliveries_the_few_that_show_what_is_wrong_are_named() {
+    let text = std::fs::read_to_string(data("world-7.expected.json")).expect("the oracle");
+    let oracle: Value = serde_json::from_str(&text).expect("JSON");
+    let objects = oracle["objects"].as_object().expect("objects");
+    let (charge, mut wrong) = objects
+        .iter()
+        .find(|(_, object)| object["object"] == "charge" && object["amount_refunded"].as_i64() > Some(1))
+        .map(|(id, object)| (id, object.clone()))
+        .expect("a refunded charge");
+    wrong["amount_refunded"] = json!(1);
+    let customer = wrong["customer"].as_str().expect("its customer").to_owned();
+    let of_customer: Vec<Bytes> = bodies(WORLD)
+        .into_iter()
+        .filter(|body| String::from_utf8_lossy(body).contains(&customer))
+        .collect();
+    assert!((5..100).contains(&of_customer.len()), "{}", of_customer.len());
+    let expected = file_of(&[Bytes::from(json!({"objects": {charge: wrong}}).to_string())]);
+    let expected = expected.path().to_str().expect("a path in UTF-8");
+    let finished = replay(file_of(&of_customer).path(), &["--expect", expected]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let report = finished.json();
+    let smallest = report["smallest"].as_array().expect("a list");
+    assert_eq!(smallest.len(), 1, "{report}");
+    assert!(is_about(smallest[0].as_str().expect("an id"), charge), "{report}");
+}
+
+/// Whether an event of world-7 is about an object.
+fn is_about(event: &str, object: &str) -> bool {
+    bodies(WORLD).iter().any(|body| {
+        let body: Value = serde_json::from_slice(body).expect("JSON");
+        body["id"] == event && body["data"]["object"]["id"] == object
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reversed_and_late_it_ends_as_in_order() {
+    let first = &world().await["runs"][0];
+    for options in [&["--reverse"][..], &["--jitter", "100", "--seed", "3"]] {
+        let report = replay(&data(WORLD), options).await.succeeded().json();
+        let run = &report["runs"][0];
+        assert_eq!(run["hash"], first["hash"], "{options:?}");
+        assert!(
+            run["deliveries"]["late"].as_u64() > Some(100),
+            "{options:?} {run}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_files_are_one_stream_and_a_dropped_event_is_missed() {
+    let recorded = bodies(WORLD);
+    let (first, second) = recorded.split_at(300);
+    let (first, second) = (file_of(first), file_of(second));
+    let second = second.path().to_str().expect("a path in UTF-8");
+    let report = replay(first.path(), &[second]).await.succeeded().json();
+    let whole = &world().await["runs"][0];
+    assert_eq!(report["runs"][0]["deliveries"]["received"], 809);
+    assert_eq!(report["runs"][0]["hash"], whole["hash"]);
+
+    let refund = "evt_1x1KLcCz7hWRKLEpi6nFpxZq";
+    let without = replay(&data(WORLD), &["--drop", refund]).await.succeeded().json();
+    assert_eq!(without["runs"][0]["deliveries"]["received"], 808);
+    assert_ne!(without["runs"][0]["hash"], whole["hash"]);
+    let nobody = replay(&data(WORLD), &["--drop", "evt_nobody"]).await;
+    assert_eq!(nobody.code, Some(2), "{nobody:?}");
+    assert!(nobody.stderr.contains("evt_nobody"), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_that_would_not_be_heeded_are_refused() {
+    let into = ["--into", "http://127.0.0.1:9/", "--secret", "whsec_x"];
+    for (options, unheeded) in [
+        (&["--shuffle", "1", "--reverse"][..], "--reverse"),
+        (&["--shuffle", "1", "--jitter", "5"], "--jitter"),
+        (&["--rate", "5"], "--into"),
+        (&["--expect", "x.json"], "--expect"),
+        (&["--runs", "3"], "--runs"),
+    ] {
+        let mut options = options.to_vec();
+        if ["--expect", "--runs"].contains(&unheeded) {
+            options.extend(into);
+        }
+        let finished = replay(&data(WORLD), &options).await;
+        assert_eq!(finished.code, Some(2), "{options:?} {finished:?}");
+        assert!(finished.stderr.contains(unheeded), "{options:?} {finished:?}");
+    }
+}
+
+/// 1,500 deliveries of 64 kB: were bodies held, they alone would take 96 MB.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_stay_in_their_file() {
+    let filling = "x".repeat(64_000);
+    let event = json!({"id": "evt_large", "object": "event", "type": "x.y", "created": 5, "filling": filling,
+        "data": {"object": {"id": "x_1", "object": "x"}}});
+    let body = Bytes::from(event.to_string());
+    let file = file_of(&vec![body; 1_500]);
+    let arguments = [
+        "replay",
+        "--json",
+        "--shuffle",
+        "1",
+        file.path().to_str().expect("a path"),
+    ];
+    let mut command = binary::command(arguments);
+    let child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let status = format!("/proc/{}/status", child.id().expect("it runs"));
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let watching = tokio::spawn(async move {
+        let mut peak_kib = 0;
+        while stopped.try_recv().is_err() {
+            let text = tokio::fs::read_to_string(&status).await.unwrap_or_default();
+            peak_kib = peak_kib.max(peak_memory_kib(&text).unwrap_or(0));
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        peak_kib
+    });
+    let output = child.wait_with_output().await.expect("it ends");
+    drop(stop);
+    let peak_kib = watching.await.expect("watched");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let deliveries = &report["runs"][0]["deliveries"];
+    assert_eq!(
+        (&deliveries["received"], &deliveries["duplicates"]),
+        (&json!(1_500), &json!(1_499))
+    );
+    assert!((1..80_000).contains(&peak_kib), "{peak_kib} KiB");
+}
+
+/// The most memory a process ever had, as its status tells.
+fn peak_memory_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 /// 20 runs at `TALLYBOOK_TEST_SCALE=7`.
 #[tokio::test(flavor = "multi_thread")]
 async fn shuffled_duplicated_and_twinned_it_ends_in_one_hash() {
