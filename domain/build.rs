@@ -19,7 +19,10 @@ fn main() -> io::Result<()> {
         digest.update(fs::read(&source)?);
         digest.update([0]);
     }
-    println!("cargo::rustc-env=TALLYBOOK_DOMAIN_SHAPE={}", hex::encode(digest.finalize()));
+    println!(
+        "cargo::rustc-env=TALLYBOOK_DOMAIN_SHAPE={}",
+        hex::encode(digest.finalize())
+    );
     Ok(())
 }
 

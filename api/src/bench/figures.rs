@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_of_a_second() {
-        assert_eq!(per_second(5_000, Duration::from_millis(2_000)), 2_500);
-        assert_eq!(per_second(7, Duration::from_micros(3_500_000)), 2);
+        assert_eq!(per_second(5_000, Duration::from_secs(2)), 2_500);
+        assert_eq!(per_second(7, Duration::from_millis(3_500)), 2);
     }
 
     #[test]

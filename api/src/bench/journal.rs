@@ -55,12 +55,9 @@ pub(super) struct JournalArgs {
     /// Short turns, one round, few cells: to see that it works.
     #[arg(long)]
     quick: bool,
-    /// Leave out raw inserts.
-    #[arg(long)]
-    without_rows: bool,
-    /// Leave out the stock framework.
-    #[arg(long)]
-    without_stock: bool,
+    /// Whom to measure beside Tallybook. Given twice: both.
+    #[arg(long, value_enum, default_values_t = [Rival::Stock, Rival::Rows], value_name = "RIVAL")]
+    against: Vec<Rival>,
     /// Make every fsync of PostgreSQL take so much longer (a preloaded library does; it takes a C compiler).
     #[arg(long, value_name = "MS")]
     fsync_delay_ms: Option<u64>,
@@ -70,6 +67,15 @@ pub(super) struct JournalArgs {
     /// Print every measurement as a line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Who competes with Tallybook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Rival {
+    /// postgres-es as published.
+    Stock,
+    /// Raw inserts of the same rows.
+    Rows,
 }
 
 /// Sizes of the stock framework's pool.
@@ -199,7 +205,7 @@ impl Bench<'_> {
                 let theirs = turn(format!("postgres-es, pool {connections}"));
                 measurements.push(self.stock(server, theirs, stock, accounts).await?);
             }
-            if cell.shape == Shape::Short && !self.args.without_rows {
+            if cell.shape == Shape::Short && self.args.against.contains(&Rival::Rows) {
                 measurements.extend(self.rows(server, cell, round).await?);
             }
         }
@@ -218,7 +224,7 @@ impl Bench<'_> {
         let tallybook = Arc::new(Tallybook::open(&self.tallybook).await?);
         let accounts = Arc::new(accounts);
         self.see_all(cell, &tallybook, &accounts).await?;
-        let stock = if self.args.without_stock || !cell.shape.suits_stock() {
+        let stock = if !self.args.against.contains(&Rival::Stock) || !cell.shape.suits_stock() {
             None
         } else {
             let accounts = Accounts::prepare(&self.stock, LogKind::Stock, &prefix, count, &template).await?;

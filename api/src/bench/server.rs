@@ -95,7 +95,7 @@ fn fsync_times(path: &Path, writes: usize) -> std::io::Result<Vec<u64>> {
     let file = std::fs::File::create(path)?;
     let page = [1_u8; 8_192];
     // As PostgreSQL does with its segments: written once before, so that only data is synchronised.
-    file.write_all_at(&[0; 8_192 * 16], 0)?;
+    file.write_all_at(&vec![0; 8_192 * 16], 0)?;
     file.sync_all()?;
     let mut times = Vec::with_capacity(writes);
     for write in 0..writes {

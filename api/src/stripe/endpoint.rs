@@ -77,8 +77,11 @@ pub(super) enum UnprovedError {
 #[derive(Clone)]
 pub(super) struct Endpoints {
     pool: PgPool,
-    remembered: Arc<Mutex<HashMap<String, (Instant, Arc<Endpoint>)>>>,
+    remembered: Arc<Mutex<HashMap<String, Remembered>>>,
 }
+
+/// An endpoint, and since when it is remembered.
+type Remembered = (Instant, Arc<Endpoint>);
 
 impl Endpoints {
     pub(super) fn new(pool: PgPool) -> Self {

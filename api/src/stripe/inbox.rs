@@ -13,6 +13,9 @@ use super::repo::queue;
 use super::storing::Storing;
 use crate::test_clocks::Present;
 
+/// Objects of a partition, by id.
+type Doubtful = (Partition, Vec<String>);
+
 /// Takes deliveries and settles them. A clone is cheap and wakes the same worker.
 #[derive(Clone)]
 pub struct Inbox {
@@ -23,7 +26,7 @@ pub struct Inbox {
     pub(super) endpoints: Endpoints,
     pub(super) prices: KnownPrices,
     /// Objects whose settlement may rest on less than others read: they are settled again.
-    doubtful: Arc<Mutex<Vec<(Partition, Vec<String>)>>>,
+    doubtful: Arc<Mutex<Vec<Doubtful>>>,
     pub(super) wake: Arc<Notify>,
     /// A settlement holds one connection for its locks and at times a second: with more of them than half the pool, each
     /// could wait for the second of another for ever.
