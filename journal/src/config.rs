@@ -35,7 +35,7 @@ impl JournalConfig {
             connections_max: 16,
             queue_max: 4_096,
             batch_max: 256,
-            cached_bytes_max: 512 << 20,
+            cached_bytes_max: 768 << 20,
             recent_keys_max: 100_000,
             held_back_max: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(10),

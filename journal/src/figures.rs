@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct WriterFigures {
     /// Batches taken to the database.
     pub batches: u64,
-    /// Commands in them, again for each time they were judged.
+    /// Commands judged, again for each time they had to be.
     pub commands: u64,
     /// Commands to be judged again: another writer came between, or the connection was lost.
     pub judged_again: u64,
@@ -34,6 +34,11 @@ impl WriterCounters {
         add(&self.batches, 1);
         add(&self.commands, commands);
         add(&self.judged_again, again);
+    }
+
+    /// A command was answered without a batch: it wrote nothing, and all it rests on was in the log.
+    pub(crate) fn answered_alone(&self) {
+        add(&self.commands, 1);
     }
 
     /// So many commands were looked up.

@@ -22,9 +22,9 @@ impl<L: Log> Writer<L> {
             return;
         };
         if self.is_being_recorded(&request, &names) {
-            self.waiting.push(request);
-        } else if self.wary > 0 {
-            self.to_look.push(request);
+            self.hold_for_batch(request, &names);
+        } else if self.wary > 0 || request.doubtful || self.held_up.is_any(&names) {
+            self.hold_for_look(request, &names);
         } else if !self.is_at_hand(&request, &names) {
             self.park(request, &names);
         } else {
@@ -34,13 +34,34 @@ impl<L: Log> Writer<L> {
 
     /// Those who waited for a batch to be settled.
     pub(super) fn admit_waiting(&mut self) {
-        for request in std::mem::take(&mut self.waiting) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.admit_in_order(waiting);
+    }
+
+    /// Those who were held up go on, in their order.
+    fn admit_in_order(&mut self, held_up: Vec<Request>) {
+        for request in &held_up {
+            self.held_up.release(&names(request));
+        }
+        for request in held_up {
             self.admit(request);
         }
     }
 
+    /// Hold a request up until the batches under way are settled.
+    pub(super) fn hold_for_batch(&mut self, request: Request, names: &[StreamName]) {
+        self.held_up.hold(names);
+        self.waiting.push(request);
+    }
+
+    /// Hold a request up until it was looked up.
+    fn hold_for_look(&mut self, request: Request, names: &[StreamName]) {
+        self.held_up.hold(names);
+        self.to_look.push(request);
+    }
+
     /// Judge on what is remembered. What an append does not prove is looked up.
-    fn judge_unlooked(&mut self, request: Request, names: &[StreamName]) {
+    fn judge_unlooked(&mut self, mut request: Request, names: &[StreamName]) {
         match decide(&self.states, names, &request.unit) {
             Ok(decided) if is_proved_by_its_append(&decided) => {
                 match evolve(&mut self.states, names, &request.unit, decided) {
@@ -48,7 +69,10 @@ impl<L: Log> Writer<L> {
                     Err(_panicked) => self.park(request, names),
                 }
             }
-            Ok(_) | Err(_) => self.to_look.push(request),
+            Ok(_) | Err(_) => {
+                request.doubtful = true;
+                self.hold_for_look(request, names);
+            }
         }
     }
 
@@ -61,14 +85,21 @@ impl<L: Log> Writer<L> {
         }
         self.looker = Some(log);
         match looked {
-            Ok(look) if epoch == Some(self.epoch) => self.take_look(look),
-            Ok(look) => {
-                for request in look.into_requests() {
-                    self.admit(request);
-                }
+            Ok(look) if epoch == Some(self.epoch) => {
+                look.requests()
+                    .for_each(|request| self.held_up.release(&names(request)));
+                self.take_look(look);
             }
-            Err((requests, error)) => self.give_up(requests, &error),
+            Ok(look) => self.admit_in_order(look.into_requests().collect()),
+            Err((requests, error)) => {
+                let released = requests.iter().map(names);
+                released.for_each(|names| self.held_up.release(&names));
+                self.give_up(requests, &error);
+            }
         }
+        // Who waited only for an earlier one of its stream need not be looked up any more.
+        let behind = std::mem::take(&mut self.to_look);
+        self.admit_in_order(behind);
     }
 
     /// Remember what was looked up, and judge on it.
@@ -130,7 +161,7 @@ impl<L: Log> Writer<L> {
             held.is_some_and(|held| held.version < streams[place].head)
         };
         if self.is_being_recorded(&request, &names) || names.iter().zip(&places).any(is_behind) {
-            self.waiting.push(request);
+            self.hold_for_batch(request, &names);
             return;
         }
         if !self.is_at_hand(&request, &names) {
@@ -180,6 +211,9 @@ impl<L: Log> Writer<L> {
         for name in names {
             self.states.used(name, self.settled);
         }
+        if !in_the_log.entries.is_empty() {
+            self.counters.answered_alone();
+        }
         let again = self.answer(in_the_log, Vec::new());
         debug_assert!(again.is_empty(), "what rests on nothing new is answered");
     }
@@ -204,7 +238,7 @@ impl<L: Log> Writer<L> {
         if recalled.iter().all(Option::is_some) {
             answer_known(request, recalled);
         } else if recalled.iter().any(Option::is_some) {
-            self.to_look.push(request);
+            self.hold_for_look(request, names);
         } else {
             return Some(request);
         }
@@ -237,9 +271,9 @@ impl<L: Log> Writer<L> {
                 .is_some_and(|held| held.unsettled_in(self.settled) && !held.serves(part.kind().as_ref()))
         });
         if must_wait {
-            self.waiting.push(request);
+            self.hold_for_batch(request, names);
         } else {
-            self.to_look.push(request);
+            self.hold_for_look(request, names);
         }
     }
 

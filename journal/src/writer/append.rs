@@ -2,7 +2,7 @@
 
 use super::{
     Appending, Cause, Request, Verdict, Writer,
-    admit::answer_known,
+    admit::{answer_known, names},
     batch::{Batch, Entry, Judgement, PartWrite},
     log::{Log, StepError},
     snapshots::{SNAPSHOT_EVERY, Snapshot},
@@ -157,7 +157,10 @@ impl<L: Log> Writer<L> {
         let next = Batch::new(self.forming.number + 1);
         let abandoned = std::mem::replace(&mut self.forming, next);
         self.forget(&abandoned);
-        self.waiting.extend(abandoned.into_requests());
+        for request in abandoned.into_requests() {
+            let names = names(&request);
+            self.hold_for_batch(request, &names);
+        }
     }
 
     /// Forget the streams that a batch would have written on.

@@ -120,6 +120,10 @@ impl Look {
         (self.requests, self.streams)
     }
 
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter().map(|looked_up| &looked_up.request)
+    }
+
     pub(super) fn into_requests(self) -> impl Iterator<Item = Request> {
         self.requests.into_iter().map(|looked_up| looked_up.request)
     }

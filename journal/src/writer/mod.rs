@@ -10,6 +10,8 @@
 //! - Whatever else happens to it rests on a look that began after it came in: streams that are not remembered, keys
 //!   that may be known, and every answer that writes nothing. A refusal is an answer about the log, never about the
 //!   memory alone.
+//! - Commands on one stream are judged in the order they came: who comes while an earlier one is looked up waits for it
+//!   ([`order`]).
 //! - An answer is given when everything it rests on is in the log ([`append`]): the command's own events, and events of
 //!   batch mates and of the batch before, which its state had in it.
 //!
@@ -34,6 +36,7 @@ mod judge;
 mod keys;
 pub(crate) mod log;
 mod look;
+mod order;
 mod snapshots;
 mod states;
 
@@ -49,6 +52,7 @@ use self::{
     keys::RecentKeys,
     log::{Log, StepError},
     look::{Look, Looked},
+    order::HeldUp,
     states::{BatchNumber, States},
 };
 pub(crate) use self::{
@@ -85,6 +89,8 @@ pub(crate) struct Request {
     fenced: bool,
     /// Whether the next try is without batch mates, because one of the batch could not be stored.
     alone: bool,
+    /// Whether it was judged in memory, in a way that must be looked up.
+    doubtful: bool,
 }
 
 /// What the writer says about a unit.
@@ -113,6 +119,7 @@ impl Request {
             tries: 0,
             fenced: false,
             alone: false,
+            doubtful: false,
         }
     }
 
@@ -162,6 +169,8 @@ pub(crate) struct Writer<L> {
     to_look: Vec<Request>,
     /// To be admitted anew once the batches under way are in the log or have failed.
     waiting: Vec<Request>,
+    /// Where those who are looked up or wait hold up others.
+    held_up: HeldUp,
     /// To be judged under the fence, with nothing else under way.
     exclusive: Vec<Request>,
     /// The last batch that is in the log, or failed and is forgotten.
@@ -220,6 +229,7 @@ impl<L: Log> Writer<L> {
             looking: None,
             to_look: Vec::new(),
             waiting: Vec::new(),
+            held_up: HeldUp::default(),
             exclusive: Vec::new(),
             settled: 0,
             epoch: 0,

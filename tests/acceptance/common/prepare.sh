@@ -25,7 +25,7 @@ python_with() {
     shift
     python=$venv/bin/python
     need "python3 -c 'import ensurepip, venv'" "python3 python3-venv"
-    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$*" ]; then
+    if [ ! -e "$venv/installed" ] || [ "$(cat "$venv/installed")" != "$*" ]; then
         python3 -m venv --clear "$venv"
         if [ $# -gt 0 ]; then
             "$python" -m pip install --quiet --disable-pip-version-check --retries 10 --timeout 60 "$@"
