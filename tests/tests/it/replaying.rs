@@ -6,6 +6,7 @@ use tallybook_tests::binary::{self, Finished};
 use tallybook_tests::deliveries::{bodies, data};
 use tallybook_tests::scale::scaled;
 use tokio::sync::OnceCell;
+use tokio::sync::oneshot::error::TryRecvError;
 
 pub(crate) const WORLD: &str = "world-7.ndjson";
 
@@ -248,7 +249,7 @@ async fn bodies_stay_in_their_file() {
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     let watching = tokio::spawn(async move {
         let mut peak_kib = 0;
-        while stopped.try_recv().is_err() {
+        while stopped.try_recv() == Err(TryRecvError::Empty) {
             let text = tokio::fs::read_to_string(&status).await.unwrap_or_default();
             peak_kib = peak_kib.max(peak_memory_kib(&text).unwrap_or(0));
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
