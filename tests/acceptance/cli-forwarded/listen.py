@@ -6,7 +6,6 @@ In place of Stripe, a small server of this script's gives the CLI its session an
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,11 +13,13 @@ import stripe
 from aiohttp import WSMsgType, web
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
+from child import END_SECONDS, end, finish  # noqa: E402 (found by the line above)
 from tallybook import SECRET, WEBHOOK, WORLD, Server, compare, home, tallybook, verify  # noqa: E402
 
 # Events that the CLI has not answered yet.
 AHEAD = 8
-ANSWER_SECONDS = 300
+# All of them, on a machine that is busy.
+ANSWER_SECONDS = 900
 
 
 class StandIn:
@@ -90,38 +91,53 @@ class StandIn:
             await socket.send_str(json.dumps(event))
 
 
-async def listen(cli, server, bodies, home_path, printed):
-    """Run the CLI until everything is forwarded. What it was answered."""
+async def forward(cli, server, bodies, home_path, printed):
+    """Run the CLI until everything is forwarded, it ends by itself, or it takes too long. What it was answered."""
     stand_in = StandIn(bodies)
     runner = await stand_in.start()
-    with open(printed, "wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            cli,
-            "listen",
-            "--all-snapshot",
-            "--skip-update",
-            "--format",
-            "JSON",
-            "--api-base",
-            f"http://{stand_in.address}",
-            "--forward-to",
-            f"http://{server.address}{WEBHOOK}",
-            stdout=output,
-            env={**os.environ, "HOME": str(home_path), "STRIPE_API_KEY": "sk_test_acceptance_unused"},
-        )
-        ended = asyncio.create_task(process.wait())
-        told = asyncio.create_task(stand_in.told.wait())
+    try:
+        with open(printed, "wb") as output:
+            await listen(cli, server, stand_in, home_path, output)
+    finally:
+        await asyncio.wait_for(runner.cleanup(), END_SECONDS)
+    return stand_in.answers
+
+
+async def listen(cli, server, stand_in, home_path, output):
+    """`stripe listen` from its start to its end."""
+    process = await asyncio.create_subprocess_exec(
+        cli,
+        "listen",
+        "--all-snapshot",
+        "--skip-update",
+        "--format",
+        "JSON",
+        "--api-base",
+        f"http://{stand_in.address}",
+        "--forward-to",
+        f"http://{server.address}{WEBHOOK}",
+        stdout=output,
+        env={**os.environ, "HOME": str(home_path), "STRIPE_API_KEY": "sk_test_acceptance_unused"},
+    )
+    ended = asyncio.create_task(process.wait())
+    told = asyncio.create_task(stand_in.told.wait())
+    try:
         await asyncio.wait({ended, told}, timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            print(f"the CLI ended by itself with {process.returncode}")
+    finally:
+        told.cancel()
         if not ended.done():
             process.terminate()
-            await ended
-    await runner.cleanup()
-    return stand_in.answers
+            await asyncio.wait({ended}, timeout=END_SECONDS)
+        if not ended.done():
+            process.kill()
+            await asyncio.wait_for(ended, END_SECONDS)
 
 
 def main():
     binary, cli = sys.argv[1:]
-    version = subprocess.run([cli, "version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
+    version = finish([cli, "version"], check=True).stdout.splitlines()[0]
     print(f"forwarding with {version}, signing with stripe {stripe.VERSION} for Python")
     bodies = [line for line in WORLD.read_text(encoding="utf-8").splitlines() if line]
     with home() as path:
@@ -130,15 +146,14 @@ def main():
         try:
             key = server.admin_key
             server.open_endpoint(key)
-            answers = asyncio.run(listen(cli, server, bodies, path, printed))
+            answers = asyncio.run(forward(cli, server, bodies, path, printed))
             taken = [answer for answer in answers if answer["status"] == 200]
             if len(taken) != len(bodies):
                 raise SystemExit(f"{len(answers)} of {len(bodies)} events were answered, {len(taken)} of them 200")
             state = server.settled(key)
             server.stop()
         finally:
-            if server.process.poll() is None:
-                server.kill()
+            end(server.process)
         verify(binary, data)
         of_printed = tallybook(binary, "replay", "--json", str(printed))["runs"][0]
     replayed = tallybook(binary, "replay", "--json", str(WORLD))["runs"][0]

@@ -12,13 +12,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
-from tallybook import SECRET, WEBHOOK, Server, call, home, verify  # noqa: E402 (found by the line above)
+from child import end, finish  # noqa: E402 (found by the line above)
+from tallybook import SECRET, WEBHOOK, Server, call, home, verify  # noqa: E402
 
 KEY = "sk_test_acceptance_unused"
 START_SECONDS = 120
 DELIVER_SECONDS = 300
 GOOD_CARD = "4242424242424242"
-DECLINED_CARD = "4000000000000002"
+# Can be attached to a customer, and is declined when it is charged.
+DECLINED_CARD = "4000000000000341"
 # What each customer is to pay in cents, for how many credits, by which card.
 PURCHASES = {
     "acme": (1000, 100, GOOD_CARD),
@@ -46,6 +48,7 @@ class Simulator:
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             if time.monotonic() > deadline or self.process.poll() is not None:
+                self.end()
                 raise SystemExit("localstripe did not start")
             time.sleep(0.1)
 
@@ -70,8 +73,7 @@ class Simulator:
         return len(json.loads(answer)["data"])
 
     def end(self):
-        self.process.terminate()
-        self.process.wait()
+        end(self.process)
         self.log.close()
 
 
@@ -83,22 +85,20 @@ class Cli:
         self.simulator = simulator
         self.environment = {**os.environ, "HOME": str(home_path), "STRIPE_API_KEY": KEY}
 
-    def post(self, path, refused=False, **fields):
-        """The answer to a request, which is refused if that is expected."""
+    def post(self, path, refused=None, **fields):
+        """The answer to a request; `refused`: the code it is to be refused with."""
         data = [word for name, value in fields.items() for word in ("-d", f"{name}={value}")]
-        finished = subprocess.run(
+        finished = finish(
             [self.program, "post", path, *data, "--api-base", f"http://{self.simulator.address}"],
-            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             env=self.environment,
-            check=False,
         )
         try:
             answer = json.loads(finished.stdout)
         except ValueError:
             raise SystemExit(f"stripe post {path}: {finished.stdout}{finished.stderr}") from None
-        if ("error" in answer) != refused:
+        code = answer["error"].get("code", "no code") if "error" in answer else None
+        if code != refused:
             raise SystemExit(f"stripe post {path}: {answer}")
         return answer
 
@@ -120,7 +120,7 @@ def buy(cli, account, cents, credits, card):
         payment_method=method,
         **{"metadata[credits]": credits},
     )["id"]
-    cli.post(f"/v1/payment_intents/{payment}/confirm", refused=card == DECLINED_CARD)
+    cli.post(f"/v1/payment_intents/{payment}/confirm", refused="card_declined" if card == DECLINED_CARD else None)
 
 
 def delivered(simulator, server, key):
@@ -170,8 +170,7 @@ def main():
         finally:
             if simulator is not None:
                 simulator.end()
-            if server.process.poll() is None:
-                server.kill()
+            end(server.process)
         verify(binary, data)
     return code
 

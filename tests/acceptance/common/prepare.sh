@@ -47,6 +47,18 @@ node_with() {
     fi
 }
 
+# The official CLI of this version: sets cli. What npm puts on the path is a Node program that starts the CLI and waits for
+# it: a signal ends that program and leaves the CLI behind. So this is the CLI itself, from the platform's own package.
+stripe_cli() {
+    node_with "$1" "@stripe/cli@$2"
+    local candidates=("$1"/node_modules/@stripe/cli-*/bin/stripe)
+    cli=${candidates[0]}
+    if [ ! -x "$cli" ]; then
+        echo "npm installed no Stripe CLI for this machine below $1" >&2
+        exit 2
+    fi
+}
+
 # The binary to test: the one named in TALLYBOOK, else one that is built now. Sets tallybook.
 build_tallybook() {
     bin/ensure-postgres

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
+
+from child import end, finish, lives
 
 WORLD = Path(__file__).resolve().parents[2] / "data" / "world-7.ndjson"
 SECRET = "whsec_acceptance_4f1d9c"
@@ -42,12 +43,11 @@ class Server:
             text=True,
             env={"TALLYBOOK_LOG": "warn", **os.environ},
         )
-        watchdog = threading.Timer(START_SECONDS, self.process.kill)
-        watchdog.start()
+        watchdog = lives(self.process, START_SECONDS)
         line = self.process.stdout.readline()
         watchdog.cancel()
         if not line:
-            raise SystemExit("the server did not start")
+            raise SystemExit(f"the server did not start and ended with {end(self.process)}")
         introduction = json.loads(line)
         self.address = introduction["address"].removeprefix("http://")
         self.admin_key = introduction.get("admin_key")
@@ -55,12 +55,13 @@ class Server:
     def kill(self):
         """End it at once: kill -9 of its own process."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(timeout=STOP_SECONDS)
 
     def stop(self):
-        self.process.terminate()
-        if self.process.wait(timeout=STOP_SECONDS) != 0:
-            raise SystemExit(f"the server ended with {self.process.returncode}")
+        """End it in order."""
+        code = end(self.process, STOP_SECONDS)
+        if code != 0:
+            raise SystemExit(f"the server ended with {code}")
 
     def ask(self, key, method, path, body=None):
         """The answer to a request that must be taken."""
@@ -100,7 +101,7 @@ def home():
 
 def tallybook(binary, *arguments):
     """What a command says, as JSON."""
-    finished = subprocess.run([binary, *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    finished = finish([binary, *arguments])
     if finished.returncode != 0:
         raise SystemExit(f"tallybook {arguments[0]} ended with {finished.returncode}: {finished.stdout}")
     return json.loads(finished.stdout)
@@ -108,6 +109,8 @@ def tallybook(binary, *arguments):
 
 def verify(binary, data):
     verified = tallybook(binary, "verify", "--json", "--data-dir", data)
+    if verified["events"] == 0:
+        raise SystemExit("there was nothing to verify")
     print(f"verify: {verified['events']} events, {verified['rows']} rows of read models, all as they should be")
 
 

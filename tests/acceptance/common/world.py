@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+from child import end
 from tallybook import SECRET, WEBHOOK, WORLD, Server, call, compare, home, tallybook, verify
 
 CONNECTIONS = 8
@@ -32,6 +33,8 @@ class Feed:
     def work(self):
         try:
             while self.failure is None:
+                if time.monotonic() > self.deadline:
+                    raise RuntimeError(f"not everything was delivered in {TELL_SECONDS} s")
                 self.deliver(self.bodies.get_nowait())
         except queue.Empty:
             pass
@@ -39,7 +42,7 @@ class Feed:
             self.failure = error
 
     def deliver(self, body):
-        while True:
+        while self.failure is None:
             status = self.attempt(body)
             with self.lock:
                 if status == 200:
@@ -71,14 +74,14 @@ def disturbed():
 
 def tell(binary, data, sign):
     """Tell everything, with one death in the middle. Where it ended."""
-    server = Server(binary, data)
+    server, feed = Server(binary, data), None
     try:
         key = server.admin_key
         server.open_endpoint(key)
         events, told = disturbed()
         print(f"telling {events} events in {len(told)} deliveries over {CONNECTIONS} connections ..")
         feed = Feed(told, server, sign)
-        threads = [threading.Thread(target=feed.work) for _ in range(CONNECTIONS)]
+        threads = [threading.Thread(target=feed.work, daemon=True) for _ in range(CONNECTIONS)]
         for thread in threads:
             thread.start()
         while feed.answered < len(told) // 2 and feed.failure is None:
@@ -96,9 +99,12 @@ def tell(binary, data, sign):
         state = server.settled(key)
         server.stop()
         return state
+    except BaseException as error:
+        if feed is not None:
+            feed.failure = error
+        raise
     finally:
-        if server.process.poll() is None:
-            server.kill()
+        end(server.process)
 
 
 def accept(binary, sign):

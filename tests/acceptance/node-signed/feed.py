@@ -1,5 +1,6 @@
 """World-7 to a running Tallybook, every body signed by Stripe's own Node library."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "common"))
-from world import accept  # noqa: E402 (found by the line above)
+from child import end, lives  # noqa: E402 (found by the line above)
+from world import TELL_SECONDS, accept  # noqa: E402
 
 
 class Signer:
@@ -22,18 +24,28 @@ class Signer:
             text=True,
             encoding="utf-8",
         )
-        self.version = self.process.stdout.readline().strip()
+        self.watchdog = lives(self.process, 2 * TELL_SECONDS)
         self.lock = threading.Lock()
+        self.version = self.line()
+
+    def line(self):
+        """What it says next."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the signer has ended")
+        return line.strip()
 
     def sign(self, payload, secret):
         with self.lock:
             self.process.stdin.write(json.dumps({"payload": payload, "secret": secret}) + "\n")
             self.process.stdin.flush()
-            return self.process.stdout.readline().strip()
+            return self.line()
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.watchdog.cancel()
+        with contextlib.suppress(BrokenPipeError):  # it ended before
+            self.process.stdin.close()
+        end(self.process)
 
 
 def main():
