@@ -56,9 +56,16 @@ impl<R: Recorder> AccountCaller<R> {
         (0..callers).map(of_caller).collect()
     }
 
-    /// How many calls it takes to have written to each of its accounts once, holds with their captures.
-    pub(super) fn calls_to_see_all(&self) -> usize {
-        self.accounts.len().div_ceil(self.stride) * 2
+    /// Write to each of its accounts once, holds with their captures.
+    pub(super) async fn see_all(&mut self) -> Result<(), CliError> {
+        let own = (self.accounts.len() - self.first).div_ceil(self.stride);
+        for _ in 0..own {
+            self.call().await?;
+            while self.script.is_between() {
+                self.call().await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! `tallybook bench followers`: how fast the read models are made anew, and how far they are behind a writer at full speed.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +17,8 @@ use super::contenders::Tallybook;
 use super::figures::{median, millis, per_second, spread_percent};
 use super::load::closed_loop;
 use super::repo::LogKind;
-use super::server::BenchServer;
+use super::server::{BenchServer, RunArgs};
 use super::template::Template;
-use super::usage::load_average;
 use super::workload::Mix;
 use crate::cli::output::{json as print_json, table};
 use crate::cli::{CliError, Outcome, PATIENCE};
@@ -44,15 +42,8 @@ pub(super) struct FollowersArgs {
     /// Callers of the writer.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096), value_name = "N")]
     callers: u16,
-    /// A small log and one short round: to see that it works.
-    #[arg(long)]
-    quick: bool,
-    /// Where the database's files are for the time [default: the system's temporary directory].
-    #[arg(long, value_name = "DIR")]
-    directory: Option<PathBuf>,
-    /// Print JSON, a line each.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// Events of each account in the log.
@@ -76,22 +67,19 @@ struct Seen {
 
 /// Run `tallybook bench followers`.
 pub(super) async fn run(mut args: FollowersArgs) -> Outcome {
-    if args.quick {
+    if args.run.quick {
         (args.events, args.rounds, args.seconds) = (20_000, 1, 2);
     }
-    let directory = args.directory.clone().unwrap_or_else(std::env::temp_dir);
-    eprintln!("load average before: {}", load_average());
-    let mut server = BenchServer::start(&directory, None).await?;
-    let measured = measure(&mut server, &args).await;
-    server.stop().await;
-    let seen = measured?;
-    if args.json {
+    let seen = args
+        .run
+        .on_server(None, async |server| measure(server, &args).await)
+        .await?;
+    if args.run.json {
         seen.iter().try_for_each(print_json)?;
     } else {
         let rows: Vec<_> = seen.into_iter().map(told).collect();
         table(&["WHAT", "EVENTS", "MS", "A SECOND", "SPREAD", "LAG MS"], &rows)?;
     }
-    eprintln!("load average after: {}", load_average());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,10 +95,7 @@ fn told(seen: Seen) -> Vec<String> {
 }
 
 async fn measure(server: &mut BenchServer, args: &FollowersArgs) -> Result<Vec<Seen>, CliError> {
-    let database = server.database("tallybook_bench").await?;
-    tallybook_journal::migrate(&database)
-        .await
-        .map_err(CliError::from_error)?;
+    let database = server.migrated_database("tallybook_bench").await?;
     eprintln!("preparing {} events", args.events);
     let template = Template::of(EVENTS_EACH, Mix::Mixed, Utc::now() - Span::hours(1))?;
     let count = (args.events as usize).div_ceil(template.payloads.len());

@@ -2,7 +2,6 @@
 //! in-process on the same running engine. Read models are kept, events sealed, timers watched meanwhile, in both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +20,9 @@ use super::contenders::Tallybook;
 use super::figures::{HEADER, Measurement, Ratio, Turns, per_second};
 use super::load::closed_loop;
 use super::repo::LogKind;
-use super::server::BenchServer;
+use super::server::{BenchServer, RunArgs};
 use super::template::Template;
-use super::usage::{Usage, load_average};
+use super::usage::Usage;
 use crate::cli::output::{json as print_json, table};
 use crate::cli::{CliError, Outcome, PATIENCE};
 use crate::clock::Clock;
@@ -50,15 +49,8 @@ pub(super) struct HttpArgs {
     /// Accounts, each with a short stream.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
     accounts: u32,
-    /// One short round: to see that it works.
-    #[arg(long)]
-    quick: bool,
-    /// Where the database's files are for the time [default: the system's temporary directory].
-    #[arg(long, value_name = "DIR")]
-    directory: Option<PathBuf>,
-    /// Print every measurement as a line of JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// The load generator's script.
@@ -72,15 +64,14 @@ const PREFIX: &str = "http-";
 
 /// Run `tallybook bench http`.
 pub(super) async fn run(mut args: HttpArgs) -> Outcome {
-    if args.quick {
+    if args.run.quick {
         (args.rounds, args.seconds, args.accounts) = (1, 1, 1_000);
     }
-    let directory = args.directory.clone().unwrap_or_else(std::env::temp_dir);
-    let mut server = BenchServer::start(&directory, None).await?;
-    let measured = prepare_and_measure(&mut server, &args).await;
-    server.stop().await;
-    let measurements = measured?;
-    if args.json {
+    let measurements = args
+        .run
+        .on_server(None, async |server| prepare_and_measure(server, &args).await)
+        .await?;
+    if args.run.json {
         measurements.iter().try_for_each(print_json)?;
     } else {
         let rows: Vec<_> = args
@@ -90,7 +81,6 @@ pub(super) async fn run(mut args: HttpArgs) -> Outcome {
             .collect();
         table(&HEADER, &rows)?;
     }
-    eprintln!("load average after: {}", load_average());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,11 +88,7 @@ async fn prepare_and_measure(
     server: &mut BenchServer,
     args: &HttpArgs,
 ) -> Result<Vec<Measurement>, CliError> {
-    eprintln!("load average before: {}", load_average());
-    let database = server.database("tallybook_bench").await?;
-    tallybook_journal::migrate(&database)
-        .await
-        .map_err(CliError::from_error)?;
+    let database = server.migrated_database("tallybook_bench").await?;
     let shape = Shape::Short;
     let template = Template::of(shape.events(), shape.mix(), Utc::now() - Span::hours(1))?;
     let accounts = Accounts::prepare(

@@ -3,7 +3,6 @@
 //! Within a cell the contenders take turns, round by round, on accounts that were prepared alike; what disturbs the
 //! machine disturbs all of them. The stock framework's pool is tried at several sizes, and the best one competes.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +19,10 @@ use super::contenders::{Inserter, MultiRow, SingleRow, Stock, Tallybook, audit, 
 use super::figures::{HEADER, Measurement, Ratio, Turns};
 use super::load::{Caller, Load, closed_loop};
 use super::repo::{self, LogKind};
-use super::server::BenchServer;
+use super::server::{BenchServer, RunArgs};
 use super::template::Template;
-use super::usage::{Usage, load_average};
+use super::usage::Usage;
+use super::workload::Mix;
 use crate::cli::output::{json as print_json, line, table};
 use crate::cli::{CliError, Outcome};
 
@@ -52,21 +52,14 @@ pub(super) struct JournalArgs {
     /// Accounts with short streams.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
     accounts: u32,
-    /// Short turns, one round, few cells: to see that it works.
-    #[arg(long)]
-    quick: bool,
-    /// Whom to measure beside Tallybook. Given twice: both.
-    #[arg(long, value_enum, default_values_t = [Rival::Stock, Rival::Rows], value_name = "RIVAL")]
+    /// Whom to measure beside Tallybook.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Rival::Stock, Rival::Rows], value_name = "RIVAL")]
     against: Vec<Rival>,
     /// Make every fsync of PostgreSQL take so much longer (a preloaded library does; it takes a C compiler).
     #[arg(long, value_name = "MS")]
     fsync_delay_ms: Option<u64>,
-    /// Where the database's files are for the time [default: the system's temporary directory].
-    #[arg(long, value_name = "DIR")]
-    directory: Option<PathBuf>,
-    /// Print every measurement as a line of JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// Who competes with Tallybook.
@@ -76,10 +69,15 @@ enum Rival {
     Stock,
     /// Raw inserts of the same rows.
     Rows,
+    /// Tallybook alone.
+    Nobody,
 }
 
 /// Sizes of the stock framework's pool.
 const POOLS: [u32; 3] = [2, 8, 32];
+
+/// Callers that write to every account before anything is measured; each has accounts of its own.
+const WARMING_CALLERS: usize = 64;
 
 /// How long each pool is tried.
 const TRIAL: Duration = Duration::from_millis(500);
@@ -99,7 +97,12 @@ const QUICK_ACCOUNTS: u32 = 2_000;
 
 impl JournalArgs {
     fn resolved(mut self) -> Result<Self, CliError> {
-        if self.quick {
+        if self.against.len() > 1 && self.against.contains(&Rival::Nobody) {
+            return Err(CliError::new(
+                "against nobody and somebody: name one or the other",
+            ));
+        }
+        if self.run.quick {
             self.cells = QUICK_CELLS
                 .iter()
                 .map(|cell| cell.parse().map_err(|error: String| CliError::new(error)))
@@ -113,25 +116,21 @@ impl JournalArgs {
 /// Run `tallybook bench journal`.
 pub(super) async fn run(args: JournalArgs) -> Outcome {
     let args = args.resolved()?;
-    let directory = args.directory.clone().unwrap_or_else(std::env::temp_dir);
     let delay = args.fsync_delay_ms.map(Duration::from_millis);
-    let mut server = BenchServer::start(&directory, delay).await?;
-    let measured = measure_all(&mut server, &args).await;
-    server.stop().await;
-    measured.map(|()| ExitCode::SUCCESS)
+    args.run
+        .on_server(delay, async |server| measure_all(server, &args).await)
+        .await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn measure_all(server: &mut BenchServer, args: &JournalArgs) -> Result<(), CliError> {
     introduce(server, args)?;
     let mut bench = Bench {
-        tallybook: server.database("tallybook_bench").await?,
+        tallybook: server.migrated_database("tallybook_bench").await?,
         stock: server.database("stock_bench").await?,
         args,
         measured: 0,
     };
-    tallybook_journal::migrate(&bench.tallybook)
-        .await
-        .map_err(CliError::from_error)?;
     bare_table(&bench.tallybook).await?;
     let mut connection = bench.stock.connect().await.map_err(CliError::from_error)?;
     repo::create_stock_schema(&mut connection)
@@ -140,24 +139,22 @@ async fn measure_all(server: &mut BenchServer, args: &JournalArgs) -> Result<(),
     let mut rows = Vec::new();
     for &cell in &args.cells {
         let measurements = bench.cell(server, cell).await?;
-        if args.json {
+        if args.run.json {
             measurements.iter().try_for_each(print_json)?;
         }
         rows.extend(told(&measurements));
     }
-    if !args.json {
+    if !args.run.json {
         line("")?;
         table(&HEADER, &rows)?;
     }
-    eprintln!("load average after: {}", load_average());
     Ok(())
 }
 
 fn introduce(server: &BenchServer, args: &JournalArgs) -> Result<(), CliError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     eprintln!(
-        "{cores} cores, load average {}, fsync of a page {} us{}; fsync, synchronous_commit and full_page_writes are on",
-        load_average(),
+        "{cores} cores, fsync of a page {} us{}; fsync, synchronous_commit and full_page_writes are on",
         server.fsync_micros()?,
         args.fsync_delay_ms
             .map_or_else(String::new, |ms| format!(" and {ms} ms more for PostgreSQL")),
@@ -223,12 +220,14 @@ impl Bench<'_> {
             Accounts::prepare(&self.tallybook, LogKind::Tallybook, &prefix, count, &template).await?;
         let tallybook = Arc::new(Tallybook::open(&self.tallybook).await?);
         let accounts = Arc::new(accounts);
-        self.see_all(cell, &tallybook, &accounts).await?;
+        self.see_all(&tallybook, &accounts, cell.shape.mix()).await?;
         let stock = if !self.args.against.contains(&Rival::Stock) || !cell.shape.suits_stock() {
             None
         } else {
             let accounts = Accounts::prepare(&self.stock, LogKind::Stock, &prefix, count, &template).await?;
             let accounts = Arc::new(accounts);
+            let widest = Arc::new(Stock::open(&self.stock, POOLS[POOLS.len() - 1]).await?);
+            self.see_all(&widest, &accounts, cell.shape.mix()).await?;
             let (stock, connections) = self.best_pool(cell, &accounts).await?;
             Some((stock, accounts, connections))
         };
@@ -241,25 +240,19 @@ impl Bench<'_> {
         })
     }
 
-    /// Write to every account once: what is remembered of accounts is there before anything is measured.
+    /// Write to every account once, alike for all who compete: what is remembered of accounts is there before anything is
+    /// measured, and no contender has the longer streams.
     async fn see_all<R: Recorder>(
         &mut self,
-        cell: Cell,
         recorder: &Arc<R>,
         accounts: &Arc<Accounts>,
+        mix: Mix,
     ) -> Result<(), CliError> {
         let run = self.next_run();
-        let callers = AccountCaller::several(cell.callers, recorder, accounts, cell.shape.mix(), &run);
-        let tasks: Vec<_> = callers
+        let callers = WARMING_CALLERS.min(accounts.len());
+        let tasks: Vec<_> = AccountCaller::several(callers, recorder, accounts, mix, &run)
             .into_iter()
-            .map(|mut caller| {
-                tokio::spawn(async move {
-                    for _ in 0..caller.calls_to_see_all() {
-                        caller.call().await?;
-                    }
-                    Ok::<(), CliError>(())
-                })
-            })
+            .map(|mut caller| tokio::spawn(async move { caller.see_all().await }))
             .collect();
         for task in tasks {
             task.await.map_err(CliError::from_error)??;

@@ -1,6 +1,5 @@
 //! `tallybook bench memory`: what the process holds when it has written to many accounts, of many more in the database.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +17,7 @@ use super::caller::Recorder;
 use super::contenders::Tallybook;
 use super::figures::per_second;
 use super::repo::{self, LogKind};
-use super::server::BenchServer;
+use super::server::{BenchServer, RunArgs};
 use super::template::Template;
 use super::usage::resident_kib;
 use super::workload::{Mix, Script};
@@ -35,15 +34,8 @@ pub(super) struct MemoryArgs {
     /// Accounts written to before memory is compared.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), value_name = "N")]
     cached: u32,
-    /// Fewer accounts: to see that it works.
-    #[arg(long)]
-    quick: bool,
-    /// Where the database's files are for the time [default: the system's temporary directory].
-    #[arg(long, value_name = "DIR")]
-    directory: Option<PathBuf>,
-    /// Print every stage as a line of JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// How the quick run differs.
@@ -71,15 +63,14 @@ struct Stage {
 
 /// Run `tallybook bench memory`.
 pub(super) async fn run(mut args: MemoryArgs) -> Outcome {
-    if args.quick {
+    if args.run.quick {
         (args.accounts, args.cached) = (QUICK_ACCOUNTS, QUICK_CACHED);
     }
-    let directory = args.directory.clone().unwrap_or_else(std::env::temp_dir);
-    let mut server = BenchServer::start(&directory, None).await?;
-    let measured = measure(&mut server, &args).await;
-    server.stop().await;
-    let stages = measured?;
-    if args.json {
+    let stages = args
+        .run
+        .on_server(None, async |server| measure(server, &args).await)
+        .await?;
+    if args.run.json {
         stages.iter().try_for_each(print_json)?;
     } else {
         let rows: Vec<_> = stages
@@ -99,10 +90,7 @@ pub(super) async fn run(mut args: MemoryArgs) -> Outcome {
 }
 
 async fn measure(server: &mut BenchServer, args: &MemoryArgs) -> Result<Vec<Stage>, CliError> {
-    let database = server.database("tallybook_bench").await?;
-    tallybook_journal::migrate(&database)
-        .await
-        .map_err(CliError::from_error)?;
+    let database = server.migrated_database("tallybook_bench").await?;
     eprintln!("preparing {} accounts", args.accounts);
     prepare(&database, args.accounts).await?;
     let tallybook = Arc::new(Tallybook::open(&database).await?);

@@ -39,7 +39,8 @@ pub(super) async fn create_bare_rows(connection: &mut PgConnection) -> sqlx::Res
         .map(drop)
 }
 
-/// Give a template's events to so many accounts, in turns: first every account's first event.
+/// Give a template's events to so many accounts, in turns: first every account's first event. The accounts are counted anew
+/// for each event, so nothing but the template is sorted.
 pub(super) async fn copy_template(
     connection: &mut PgConnection,
     kind: LogKind,
@@ -72,8 +73,8 @@ pub(super) async fn copy_template(
                                {columns})
            select 'account', $1 || '/' || $2 || number, sequence, event_type, event_version,
                   replace(payload, $3, $2 || number)::json, '{{"actor":"bench"}}'::json {values}
-           from template cross join generate_series(1, $4::bigint) as account (number)
-           order by sequence, number"#
+           from (select * from template order by sequence) event
+           cross join lateral generate_series(1, $4::bigint + 0 * event.sequence) as account (number)"#
     );
     sqlx::query(&copy)
         .bind(tenant)

@@ -1,9 +1,11 @@
-//! The PostgreSQL that everything is measured on: Tallybook's own, durable, in a temporary directory.
+//! The PostgreSQL that everything is measured on: Tallybook's own, durable, in a temporary directory that goes with it, also
+//! when this process is killed.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tallybook_journal::embedded::{Embedded, EmbeddedOptions};
@@ -11,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::repo;
+use super::usage::load_average;
 use crate::cli::CliError;
 
 /// Slows fsync, in C because a preloaded library has to be.
@@ -19,18 +22,50 @@ const SLOW_FSYNC: &str = include_str!("slow_fsync.c");
 /// A server of the benchmark's own; nothing of it is left when this is stopped or dropped.
 pub(super) struct BenchServer {
     embedded: Embedded,
+    /// The cluster's own directory: PostgreSQL's keeper removes it.
     home: TempDir,
     control: PgConnection,
 }
 
+/// Where measurements run and how they are told.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// A small and short run: to see that it works.
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Where the database's files are for the time [default: the system's temporary directory].
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Print JSON, a line each.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl RunArgs {
+    /// Measure on a server that is started for it, and stopped whatever comes of it.
+    pub(super) async fn on_server<T>(
+        &self,
+        fsync_delay: Option<Duration>,
+        measure: impl AsyncFnOnce(&mut BenchServer) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
+        eprintln!("load average before: {}", load_average());
+        let mut server = BenchServer::start(&directory, fsync_delay).await?;
+        let measured = measure(&mut server).await;
+        server.stop().await;
+        eprintln!("load average after: {}", load_average());
+        measured
+    }
+}
+
 impl BenchServer {
     /// Start one below `directory`, on a disk whose fsync takes `fsync_delay` longer.
-    pub(super) async fn start(directory: &Path, fsync_delay: Option<Duration>) -> Result<Self, CliError> {
+    async fn start(directory: &Path, fsync_delay: Option<Duration>) -> Result<Self, CliError> {
         let home = tempfile::Builder::new()
             .prefix("tallybook-bench-")
             .tempdir_in(directory)
             .map_err(CliError::from_error)?;
-        let mut options = EmbeddedOptions::at(home.path().join("postgres"));
+        let mut options = EmbeddedOptions::at(home.path()).removed_at_end();
         if let Some(delay) = fsync_delay {
             let library = compile_slow_fsync(home.path()).await?;
             options = options
@@ -65,6 +100,15 @@ impl BenchServer {
         Ok(self.embedded.database().database(name))
     }
 
+    /// A fresh database with Tallybook's tables.
+    pub(super) async fn migrated_database(&mut self, name: &str) -> Result<PgConnectOptions, CliError> {
+        let database = self.database(name).await?;
+        tallybook_journal::migrate(&database)
+            .await
+            .map_err(CliError::from_error)?;
+        Ok(database)
+    }
+
     /// A connection that no measurement uses.
     pub(super) fn control(&mut self) -> &mut PgConnection {
         &mut self.control
@@ -79,7 +123,7 @@ impl BenchServer {
     }
 
     /// Stop it, and remove what it wrote.
-    pub(super) async fn stop(self) {
+    async fn stop(self) {
         drop(self.control.close().await);
         self.embedded.stop().await;
     }

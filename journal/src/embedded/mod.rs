@@ -58,13 +58,21 @@ impl EmbeddedOptions {
         self
     }
 
+    /// For measurements: the directory is removed when the server ends, however this process does.
+    #[must_use]
+    pub fn removed_at_end(self) -> Self {
+        Self {
+            ephemeral: true,
+            ..self
+        }
+    }
+
     /// For tests: no fsync, and the directory is removed when the server ends.
     #[must_use]
     pub fn throw_away(self) -> Self {
         Self {
             durable: false,
-            ephemeral: true,
-            ..self
+            ..self.removed_at_end()
         }
     }
 

@@ -262,6 +262,18 @@ async fn a_directory_the_servers_user_cannot_reach_is_named() {
 }
 
 #[tokio::test]
+async fn a_durable_cluster_for_a_measurement_leaves_nothing_either() {
+    let home = home();
+    let place = home.path().join("cluster");
+    let server = Embedded::start(EmbeddedOptions::at(&place).removed_at_end())
+        .await
+        .expect("PostgreSQL starts");
+    assert_eq!(setting(&mut connect(&server).await, "fsync").await, "on");
+    server.stop().await;
+    assert!(!place.exists());
+}
+
+#[tokio::test]
 async fn a_throw_away_cluster_leaves_nothing() {
     let home = home();
     let place = home.path().join("cluster");

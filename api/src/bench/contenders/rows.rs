@@ -54,12 +54,21 @@ struct Source {
 }
 
 impl Source {
-    async fn connect(database: &PgConnectOptions, name: String) -> Result<Self, CliError> {
-        Ok(Self {
-            connection: database.connect().await.map_err(CliError::from_error)?,
-            name,
-            number: 0,
-        })
+    /// For so many connections, named apart from those of other measurements.
+    async fn several(
+        connections: usize,
+        database: &PgConnectOptions,
+        run: &str,
+    ) -> Result<Vec<Self>, CliError> {
+        let mut several = Vec::with_capacity(connections);
+        for connection in 0..connections {
+            several.push(Self {
+                connection: database.connect().await.map_err(CliError::from_error)?,
+                name: format!("{run}-{connection}"),
+                number: 0,
+            });
+        }
+        Ok(several)
     }
 
     /// The next row: its stream and sequence, payload and metadata, of the size of a use's.
@@ -91,14 +100,12 @@ impl MultiRow {
         database: &PgConnectOptions,
         run: &str,
     ) -> Result<Vec<Self>, CliError> {
-        let mut several = Vec::with_capacity(connections);
-        for connection in 0..connections {
-            several.push(Self {
-                source: Source::connect(database, format!("{run}-{connection}")).await?,
-                rows: BareRows::default(),
-            });
-        }
-        Ok(several)
+        let sources = Source::several(connections, database, run).await?;
+        let with_rows = |source| Self {
+            source,
+            rows: BareRows::default(),
+        };
+        Ok(sources.into_iter().map(with_rows).collect())
     }
 }
 
@@ -137,13 +144,8 @@ impl SingleRow {
         database: &PgConnectOptions,
         run: &str,
     ) -> Result<Vec<Self>, CliError> {
-        let mut several = Vec::with_capacity(connections);
-        for connection in 0..connections {
-            several.push(Self {
-                source: Source::connect(database, format!("{run}-{connection}")).await?,
-            });
-        }
-        Ok(several)
+        let sources = Source::several(connections, database, run).await?;
+        Ok(sources.into_iter().map(|source| Self { source }).collect())
     }
 }
 
