@@ -3,6 +3,8 @@
 //! The cluster runs without fsync in a temporary directory; both go when the process ends, however it ends. A database
 //! is copied from a template that was migrated once.
 
+pub mod executor;
+
 use std::{
     sync::{
         OnceLock,

@@ -8,9 +8,9 @@ use tallybook_domain::identity::StreamId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::engine::Engine;
-use super::executor::Simulation;
 use super::log::MemoryLog;
 use super::purse::{Ask, Coin, Purse, TooLittle, What};
+use crate::testing::executor::Simulation;
 use crate::{
     command::{CommandKey, Envelope, Unit},
     error::ExecuteError,

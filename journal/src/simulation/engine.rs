@@ -7,9 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use super::executor::{Simulation, spawn};
 use super::log::MemoryLog;
 use super::session::{Session, Weather};
+use crate::testing::executor::{Simulation, spawn};
 use crate::{
     config::JournalConfig,
     figures::WriterCounters,
@@ -41,6 +41,7 @@ struct Life {
     dead: Arc<AtomicBool>,
     queue: Option<mpsc::Sender<Request>>,
     appended: watch::Receiver<i64>,
+    counters: Arc<WriterCounters>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -85,6 +86,12 @@ impl Engine {
         *self.lock().appended.borrow()
     }
 
+    /// Batches it took to the log in this life.
+    pub(super) fn batches(&self) -> usize {
+        let batches = self.lock().counters.figures(0, 0).batches;
+        usize::try_from(batches).expect("few batches")
+    }
+
     /// No more commands; wait until it has ended.
     pub(super) async fn stop(&self) {
         let ended = {
@@ -109,10 +116,11 @@ fn live(simulation: &Simulation, log: &MemoryLog, weather: &Weather, size: Size,
     let (appended_sender, appended) = watch::channel(0);
     // Streams are too short for snapshots here.
     let (snapshots, _) = mpsc::channel(1);
+    let counters = Arc::new(WriterCounters::default());
     let surroundings = Surroundings {
         appended: appended_sender,
         snapshots,
-        counters: Arc::new(WriterCounters::default()),
+        counters: Arc::clone(&counters),
     };
     let dead = Arc::new(AtomicBool::new(false));
     let sessions = [(); 2].map(|()| Session::new(simulation, log, weather, &dead));
@@ -128,6 +136,7 @@ fn live(simulation: &Simulation, log: &MemoryLog, weather: &Weather, size: Size,
         dead,
         queue: Some(queue),
         appended,
+        counters,
         ended,
     }
 }

@@ -8,8 +8,8 @@ use chrono::DateTime;
 use tallybook_domain::{Aggregate, Event};
 use tokio::sync::{mpsc, oneshot};
 
-use super::executor::{Simulation, spawn};
 use super::purse::{Coin, Purse};
+use crate::testing::executor::{Simulation, spawn};
 use crate::{
     recorded::Recorded,
     repo::events::{NewRows, Pieces, Questions, Standing},

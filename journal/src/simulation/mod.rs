@@ -7,7 +7,7 @@
 
 mod callers;
 mod engine;
-mod executor;
+mod fairness;
 mod laws;
 mod log;
 mod purse;
@@ -20,48 +20,23 @@ use tokio::sync::oneshot;
 
 use self::callers::{Command, Stage};
 use self::engine::{Engine, Size};
-use self::executor::{Simulation, spawn};
 use self::laws::History;
 use self::log::MemoryLog;
 use self::purse::{Coin, What};
 use self::session::Weather;
+use crate::testing::executor::{Simulation, play_all, spawn};
 
 /// Schedules, times `TALLYBOOK_TEST_SCALE`.
 const SCHEDULES: u64 = 2_000;
 
-const SEED_VARIABLE: &str = "TALLYBOOK_SIMULATION_SEED";
-
 /// When nothing fails any more, a command is answered after so many tries.
 const CALM_TRIES: usize = 20;
 
-/// Says which schedule it was if it fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "again: {SEED_VARIABLE}={} cargo test -p tallybook-journal simulation",
-                self.0
-            );
-        }
-    }
-}
-
-fn number_of(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is a whole number, not {text:?}")),
-    )
-}
+/// What to give to `cargo test` to see a schedule again.
+const TEST: &str = "-p tallybook-journal simulation";
 
 #[test]
 fn whatever_fails_each_command_is_there_once_and_every_answer_is_true() {
-    let seeds = match number_of(SEED_VARIABLE) {
-        Some(seed) => seed..seed + 1,
-        None => 0..SCHEDULES * number_of("TALLYBOOK_TEST_SCALE").unwrap_or(1),
-    };
     let hook = std::panic::take_hook();
     // Aggregates that are asked to panic do so thousands of times.
     std::panic::set_hook(Box::new(move |panic| {
@@ -70,17 +45,13 @@ fn whatever_fails_each_command_is_there_once_and_every_answer_is_true() {
             hook(panic);
         }
     }));
-    for seed in seeds {
-        let _named = Named(seed);
-        play(seed);
-    }
+    play_all(SCHEDULES, TEST, |seed| drop(play(seed)));
 }
 
 #[test]
 fn a_seed_gives_the_same_schedule_again() {
     for seed in 0..20 {
-        let _named = Named(seed);
-        assert_eq!(play(seed), play(seed));
+        assert_eq!(play(seed), play(seed), "seed {seed}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::executor::{Simulation, spawn};
 use super::log::{Call, MemoryLog, Process, Reply, Statement};
+use crate::testing::executor::{Simulation, spawn};
 use crate::{
     recorded::Recorded,
     repo::events::{NewRows, Pieces, Questions, Standing},
