@@ -1,8 +1,7 @@
 //! Moving a build on, up to the event that stops it.
 
-use sqlx::PgConnection;
-
-use super::transaction::{self, Outcome};
+use super::store::Session;
+use super::transaction::Outcome;
 use crate::batch::Record;
 use crate::projection::{ApplyError, Projection};
 use crate::repo::builds::Build;
@@ -21,7 +20,7 @@ pub(super) enum AdvanceError {
 /// Apply records. When the whole will not go, halve until the one event is found that stops it, so that the checkpoint
 /// stands right before it whatever the batch was. `build.position` follows the checkpoint.
 pub(super) async fn advance(
-    connection: &mut PgConnection,
+    connection: &mut impl Session,
     projection: &dyn Projection,
     build: &mut Build,
     mut records: &[Record],
@@ -29,7 +28,7 @@ pub(super) async fn advance(
     let mut size = records.len();
     while !records.is_empty() {
         let (now, rest) = records.split_at(size.min(records.len()));
-        match transaction::apply(connection, projection, build, now).await {
+        match connection.apply(projection, build, now).await {
             Ok(Outcome::Applied) => {
                 build.position = now.last().map_or(build.position, Record::position);
                 records = rest;

@@ -16,6 +16,9 @@ mod advance;
 mod pace;
 mod rebuild;
 mod runner;
+#[cfg(test)]
+mod simulation;
+mod store;
 mod tail;
 mod transaction;
 
@@ -35,6 +38,7 @@ use crate::models;
 use crate::projection::Projection;
 use crate::repo;
 use runner::{Progress, Runner};
+use store::{Database, Log, Store};
 use tail::LogTail;
 
 /// How the engine runs.
@@ -184,31 +188,18 @@ impl Engine {
         config: EngineConfig,
     ) -> Self {
         let (closing, closed) = watch::channel(false);
-        let (head_sender, head) = watch::channel(0);
-        let tail = Arc::new(LogTail::new(journal.clone(), config.batch_max));
-        let mut tasks = vec![tokio::spawn(tail::watch_head(
-            journal.clone(),
-            config.poll_interval,
-            head_sender,
-            closed.clone(),
-        ))];
-        let mut progress = BTreeMap::new();
-        let mut followers = Vec::new();
-        for projection in &projections {
-            let (sender, follower) = watch::channel(Progress::default());
-            progress.insert(projection.name(), sender.clone());
-            followers.push(follower);
-            let runner = Runner::new(
-                Arc::clone(projection),
-                journal.pool().clone(),
-                Arc::clone(&tail),
-                head.clone(),
-                sender,
-                config.clone(),
-            );
-            tasks.push(tokio::spawn(runner.run(journal.clone(), closed.clone())));
-        }
-        let pacing = pace::keep_pace(journal.clone(), head, followers, closed);
+        let database = Arc::new(Database {
+            journal: journal.clone(),
+            pool: journal.pool().clone(),
+        });
+        let Followers {
+            head,
+            progress,
+            mut tasks,
+        } = Followers::start(journal.clone(), &database, &projections, &config, &closed);
+        let followers = progress.values().map(watch::Sender::subscribe).collect();
+        let writer = journal.clone();
+        let pacing = pace::keep_pace(move |hold| writer.hold_back(hold), head, followers, closed);
         tasks.push(tokio::spawn(pacing));
         Self {
             inner: Arc::new(Inner {
@@ -305,6 +296,51 @@ impl Engine {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a projection's runner ended badly");
             }
+        }
+    }
+}
+
+/// The tasks that follow the log, one a projection and one that watches for its end.
+struct Followers {
+    head: watch::Receiver<i64>,
+    progress: BTreeMap<&'static str, watch::Sender<Progress>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Followers {
+    fn start<L: Log + Clone, S: Store>(
+        log: L,
+        store: &Arc<S>,
+        projections: &[Arc<dyn Projection>],
+        config: &EngineConfig,
+        closed: &watch::Receiver<bool>,
+    ) -> Self {
+        let (head_sender, head) = watch::channel(0);
+        let mut heads = vec![head_sender];
+        let tail = Arc::new(LogTail::new(log.clone(), config.batch_max));
+        let mut tasks = Vec::new();
+        let mut progress = BTreeMap::new();
+        for projection in projections {
+            let (sender, _) = watch::channel(Progress::default());
+            progress.insert(projection.name(), sender.clone());
+            let (head_sender, head) = watch::channel(0);
+            heads.push(head_sender);
+            let runner = Runner::new(
+                Arc::clone(projection),
+                Arc::clone(store),
+                Arc::clone(&tail),
+                head,
+                sender,
+                config.clone(),
+            );
+            tasks.push(tokio::spawn(runner.run(closed.clone())));
+        }
+        let watcher = tail::watch_head(log, config.poll_interval, heads, closed.clone());
+        tasks.push(tokio::spawn(watcher));
+        Self {
+            head,
+            progress,
+            tasks,
         }
     }
 }

@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use tallybook_journal::Journal;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -79,9 +78,9 @@ impl Sightings {
     }
 }
 
-/// Watch the read models, and hold the writer back while one of them is far behind.
+/// Watch the read models, and have the writer held back while one of them is far behind.
 pub(super) async fn keep_pace(
-    journal: Journal,
+    hold_back: impl Fn(bool) + Send,
     mut head: watch::Receiver<i64>,
     followers: Vec<watch::Receiver<Progress>>,
     closed: watch::Receiver<bool>,
@@ -102,17 +101,18 @@ pub(super) async fn keep_pace(
             .any(|lag| lag.is_beyond(far));
         if hold != holding {
             tracing::debug!(hold, "the writer's pace");
-            journal.hold_back(hold);
+            hold_back(hold);
             holding = hold;
         }
         let is_behind = shown.is_some_and(|shown| shown < position);
         tokio::select! {
+            biased;
             () = &mut closed => break,
             () = tokio::time::sleep(LOOK), if is_behind => {}
             moved = head.changed(), if !is_behind => if moved.is_err() { break },
         }
     }
-    journal.hold_back(false);
+    hold_back(false);
 }
 
 /// How far a read model is behind, if it is one to wait for.

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
-use tallybook_journal::Journal;
 use tokio::sync::watch;
 
+use super::EngineConfig;
 use super::advance::{AdvanceError, advance};
+use super::store::{Log, Store};
 use super::tail::LogTail;
 use super::transaction::Outcome;
-use super::{EngineConfig, rebuild};
 use crate::projection::Projection;
-use crate::repo;
 use crate::repo::builds::Build;
 
 /// How long the loser of a checkpoint leaves the winner alone.
@@ -62,10 +60,10 @@ pub(super) struct Halt {
     pub(super) reason: String,
 }
 
-pub(super) struct Runner {
+pub(super) struct Runner<L, S> {
     projection: Arc<dyn Projection>,
-    pool: PgPool,
-    tail: Arc<LogTail>,
+    store: Arc<S>,
+    tail: Arc<LogTail<L>>,
     head: watch::Receiver<i64>,
     progress: watch::Sender<Progress>,
     config: EngineConfig,
@@ -92,18 +90,18 @@ enum RoundError {
     Database(#[from] sqlx::Error),
 }
 
-impl Runner {
+impl<L: Log, S: Store> Runner<L, S> {
     pub(super) fn new(
         projection: Arc<dyn Projection>,
-        pool: PgPool,
-        tail: Arc<LogTail>,
+        store: Arc<S>,
+        tail: Arc<LogTail<L>>,
         head: watch::Receiver<i64>,
         progress: watch::Sender<Progress>,
         config: EngineConfig,
     ) -> Self {
         Self {
             projection,
-            pool,
+            store,
             tail,
             head,
             progress,
@@ -113,15 +111,16 @@ impl Runner {
     }
 
     /// Follow the log until told to stop. A round that is dropped midway was never committed.
-    pub(super) async fn run(mut self, journal: Journal, closed: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, closed: watch::Receiver<bool>) {
         tokio::select! {
+            biased;
             () = super::until_closed(closed) => {}
-            () = self.follow(journal) => {}
+            () = self.follow() => {}
         }
     }
 
-    async fn follow(&mut self, journal: Journal) {
-        self.bring_to_version(&journal).await;
+    async fn follow(&mut self) {
+        self.bring_to_version().await;
         loop {
             let next = match self.round().await {
                 Ok(next) => next,
@@ -139,15 +138,15 @@ impl Runner {
                         return;
                     }
                 }
-                Next::Pause(pause) => tokio::time::sleep(pause).await,
+                Next::Pause(pause) => self.store.pause(pause).await,
             }
         }
     }
 
     /// Build this release's version if readers still see an older one.
-    async fn bring_to_version(&mut self, journal: &Journal) {
+    async fn bring_to_version(&mut self) {
         loop {
-            let live = repo::builds::live(&self.pool, self.projection.name()).await;
+            let live = self.store.live(self.projection.name()).await;
             match live {
                 Ok(Some(build)) if build.version >= self.projection.version() => return,
                 Ok(_) => {
@@ -157,18 +156,17 @@ impl Runner {
                         version = self.projection.version(),
                         "building a new version"
                     );
-                    let this = vec![Arc::clone(&self.projection)];
-                    let batch_max = self.config.rebuild_batch_max;
-                    match rebuild::rebuild(journal, &self.pool, this, batch_max).await.pop() {
-                        Some(Err(error)) => {
+                    let this = Arc::clone(&self.projection);
+                    match self.store.rebuild(this, self.config.rebuild_batch_max).await {
+                        Err(error) => {
                             tracing::error!(projection = name, %error, "the new version could not be built");
                         }
-                        Some(Ok(_)) | None => return,
+                        Ok(()) => return,
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the builds could not be read"),
             }
-            tokio::time::sleep(self.config.retry_interval).await;
+            self.store.pause(self.config.retry_interval).await;
         }
     }
 
@@ -183,9 +181,9 @@ impl Runner {
             self.progress.send_if_modified(Progress::become_current);
             return Ok(Next::Await(build.position));
         }
-        let mut connection = self.pool.acquire().await?;
-        let advanced = advance(&mut connection, self.projection.as_ref(), &mut build, &records).await;
-        drop(connection);
+        let mut session = self.store.session().await?;
+        let advanced = advance(&mut session, self.projection.as_ref(), &mut build, &records).await;
+        drop(session);
         self.publish(build.position);
         self.build = Some(build);
         match advanced {
@@ -211,7 +209,7 @@ impl Runner {
         if let Some(build) = &self.build {
             return Ok(Some(build.clone()));
         }
-        let live = repo::builds::live(&self.pool, self.projection.name()).await?;
+        let live = self.store.live(self.projection.name()).await?;
         let build = live.filter(|build| build.version == self.projection.version());
         if let Some(build) = &build {
             self.publish(build.position);
@@ -242,17 +240,19 @@ impl Runner {
             reason,
             "a projection stopped: it cannot apply an event"
         );
-        repo::builds::note_stop(&self.pool, &build, position, &reason).await?;
+        self.store.note_stop(&build, position, &reason).await?;
         self.progress.send_modify(|progress| {
             progress.stopped = Some(Halt { position, reason });
         });
         let mut progress = self.progress.subscribe();
         loop {
             let resumed = progress.wait_for(|progress| progress.stopped.is_none());
-            if tokio::time::timeout(STOPPED_PAUSE, resumed).await.is_ok() {
-                return Ok(());
+            tokio::select! {
+                biased;
+                _ = resumed => return Ok(()),
+                () = self.store.pause(STOPPED_PAUSE) => {}
             }
-            match repo::builds::live(&self.pool, self.projection.name()).await {
+            match self.store.live(self.projection.name()).await {
                 Ok(Some(live)) if live == build => {}
                 Ok(_) => return Ok(()),
                 Err(error) => tracing::warn!(%error, "the builds could not be read"),

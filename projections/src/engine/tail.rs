@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallybook_journal::{Journal, ReadError, Recorded};
+use tallybook_journal::{ReadError, Recorded};
 use tokio::sync::{Mutex, watch};
 
+use super::store::Log;
 use crate::batch::Record;
 
 /// Pieces of the log kept for runners that are not there yet. One that is slower than so many pieces reads for itself.
@@ -18,8 +19,8 @@ const PIECES_MAX: usize = 8;
 const DECODED_ASIDE: usize = 500;
 
 /// Reads on from a position. Runners that stand near one another, which is the rule, share one reading.
-pub(super) struct LogTail {
-    journal: Journal,
+pub(super) struct LogTail<L> {
+    log: L,
     batch_max: u32,
     pieces: Mutex<VecDeque<Piece>>,
 }
@@ -55,10 +56,10 @@ impl Piece {
     }
 }
 
-impl LogTail {
-    pub(super) fn new(journal: Journal, batch_max: u32) -> Self {
+impl<L: Log> LogTail<L> {
+    pub(super) fn new(log: L, batch_max: u32) -> Self {
         Self {
-            journal,
+            log,
             batch_max,
             pieces: Mutex::new(VecDeque::new()),
         }
@@ -74,7 +75,7 @@ impl LogTail {
         }
         let piece = Piece {
             after: position,
-            records: read(&self.journal, position, self.batch_max).await?,
+            records: read(&self.log, position, self.batch_max).await?,
             first: 0,
         };
         if !piece.is_empty() {
@@ -88,8 +89,8 @@ impl LogTail {
 }
 
 /// Read and decode a piece of the log.
-pub(super) async fn read(journal: &Journal, after: i64, limit: u32) -> Result<Arc<[Record]>, ReadError> {
-    let rows = journal.read_log(after, limit).await?;
+pub(super) async fn read(log: &impl Log, after: i64, limit: u32) -> Result<Arc<[Record]>, ReadError> {
+    let rows = log.read(after, limit).await?;
     if rows.len() < DECODED_ASIDE {
         return Ok(rows.into_iter().map(Record::read).collect());
     }
@@ -122,27 +123,30 @@ fn decode(rows: Vec<Recorded>) -> Arc<[Record]> {
 }
 
 /// Tell the position of the last event: at once what this process appends, after `poll_interval` at most what others do.
+/// Whoever waits for it has a channel of its own: who waits on one with others is woken in an order by lot.
 pub(super) async fn watch_head(
-    journal: Journal,
+    log: impl Log,
     poll_interval: Duration,
-    head: watch::Sender<i64>,
+    heads: Vec<watch::Sender<i64>>,
     closed: watch::Receiver<bool>,
 ) {
     let mut closed = pin!(super::until_closed(closed));
-    let mut appended = journal.appended();
+    let mut appended = log.appended();
     loop {
-        tokio::select! {
+        let position = tokio::select! {
+            biased;
             () = &mut closed => return,
-            Ok(()) = appended.changed() => {
-                let position = *appended.borrow_and_update();
-                head.send_if_modified(|seen| raise(seen, position));
-            }
-            () = tokio::time::sleep(poll_interval) => match journal.head().await {
-                Ok(position) => {
-                    head.send_if_modified(|seen| raise(seen, position));
+            Ok(()) = appended.changed() => *appended.borrow_and_update(),
+            () = log.pause(poll_interval) => match log.head().await {
+                Ok(position) => position,
+                Err(error) => {
+                    tracing::warn!(%error, "the log's head could not be read");
+                    continue;
                 }
-                Err(error) => tracing::warn!(%error, "the log's head could not be read"),
             },
+        };
+        for head in &heads {
+            head.send_if_modified(|seen| raise(seen, position));
         }
     }
 }
