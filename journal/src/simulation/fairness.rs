@@ -28,7 +28,7 @@ const OTHERS: usize = 20;
 const ASKED: usize = 6;
 
 /// Different commands of each caller of the hot account.
-const HEAT: usize = 20;
+const HEAT: usize = 30;
 
 const BATCH: usize = 32;
 
@@ -38,6 +38,9 @@ const BATCHES_MAX: usize = 2 * ((HOT_CALLERS + OTHERS).div_ceil(BATCH) + 2);
 
 /// Answers that others may get before it: every other caller's, and once more those that came again meanwhile.
 const ANSWERS_MAX: usize = 2 * (HOT_CALLERS + OTHERS);
+
+/// Answers after which all of the others must have been served: twice as many as they may wait for.
+const HEAT_MAX: usize = 2 * ASKED * ANSWERS_MAX;
 
 /// What makes the hot account hot.
 #[derive(Debug, Clone, Copy)]
@@ -181,7 +184,8 @@ impl Heated {
                 return;
             }
             self.stage.attempt(command, 0, None).await;
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            let answered = self.answered.fetch_add(1, Ordering::Relaxed);
+            assert!(answered < HEAT_MAX, "others wait without end");
         }
     }
 

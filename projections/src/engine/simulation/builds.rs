@@ -233,10 +233,15 @@ pub(super) struct Connection {
 impl Session for Connection {
     async fn apply(
         &mut self,
-        _projection: &dyn Projection,
+        projection: &dyn Projection,
         build: &Build,
         records: &[Record],
     ) -> Result<Outcome, ApplyError> {
+        if projection.version() != build.version {
+            let version = projection.version();
+            let violation = format!("version {version} wrote to {build:?}");
+            self.database.lock().violations.push(violation);
+        }
         let simulation = &self.database.simulation;
         simulation.pause(TRAVEL_US).await;
         if self.database.fails() {
