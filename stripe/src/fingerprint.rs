@@ -103,6 +103,20 @@ impl Fingerprint {
         self.0.contains_key(key)
     }
 
+    /// Does `self`, the previous values of an event, name every difference between `before` and what the event shows?
+    pub fn names_all_changes(&self, before: &Self, after: &Self) -> bool {
+        let differs = |(path, hash): &(&String, &String), other: &Self| other.0.get(*path) != Some(hash);
+        let gone = before.0.iter().filter(|leaf| differs(leaf, after));
+        let come = after.0.iter().filter(|leaf| differs(leaf, before));
+        gone.chain(come).all(|(path, _)| self.names_path(path))
+    }
+
+    /// The path itself, or the map that holds it: of one that came or went whole nothing else is named.
+    fn names_path(&self, path: &str) -> bool {
+        let mut ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        ends.any(|end| self.0.contains_key(&path[..end]))
+    }
+
     fn holds(&self, path: &str, hash: &str) -> bool {
         if hash.is_empty() {
             !self.has_leaf_at_or_under(path)
@@ -222,6 +236,22 @@ mod tests {
         assert!(!agree(
             &json!({"pause_collection": {"behavior": "void"}}),
             &json!({"pause_collection": null})
+        ));
+    }
+
+    #[test]
+    fn a_change_that_no_previous_value_names_is_seen() {
+        let before = json!({"status": "active", "items": [1], "pause_collection": null});
+        let after = json!({"status": "past_due", "items": [1], "pause_collection": {"behavior": "void"}});
+        let [before, after] = [before, after].map(|object| Fingerprint::of("sub_1", &map(&object)));
+        let names_all = |previous: &Value| {
+            Fingerprint::of_previous("sub_1", &map(previous)).names_all_changes(&before, &after)
+        };
+        assert!(names_all(&json!({"status": "active", "pause_collection": null})));
+        assert!(!names_all(&json!({"status": "active"})), "a map came");
+        assert!(!names_all(&json!({"pause_collection": null})), "another value");
+        assert!(names_all(
+            &json!({"status": "active", "pause_collection": null, "items": [1]})
         ));
     }
 

@@ -4,10 +4,13 @@
 //! An order is scored by, first to last: how many events follow a snapshot that shows their previous values (more is
 //! better); how many changes of status nothing explains (fewer); how many changes at all (fewer: what tells a change
 //! without its previous values, as `invoice.payment_failed` does beside `invoice.updated`, shows the same object as the
-//! event that has them); how early the events stand that fit nowhere (earlier: they are leftovers of what we did not see). Among equal orders the one whose end is furthest in progress, then by id.
+//! event that has them); how early the events stand that fit nowhere (earlier: they are leftovers of what we did not see);
+//! how many events change what their previous values do not name (fewer: one that undoes something else besides belongs
+//! elsewhere). Among equal orders the one whose end is furthest in progress, then by id.
 //!
 //! All orders of n events are n!; over subsets it is n^2 * 2^n steps, so groups above [`EVENTS_MAX`] go by progress.
 
+use crate::fingerprint::Fingerprint;
 use crate::snapshot::Snapshot;
 
 /// Above this many events (after twins) in one second the chain is not looked for: 10 are 100,000 steps, 20 would be
@@ -21,6 +24,7 @@ struct Score {
     unexplained_status_changes: i32,
     unexplained_changes: i32,
     misfit_positions: i32,
+    unnamed_changes: i32,
 }
 
 impl Score {
@@ -29,6 +33,7 @@ impl Score {
         unexplained_status_changes: 0,
         unexplained_changes: 0,
         misfit_positions: 0,
+        unnamed_changes: 0,
     };
 
     fn plus(self, step: Self) -> Self {
@@ -37,6 +42,7 @@ impl Score {
             unexplained_status_changes: self.unexplained_status_changes + step.unexplained_status_changes,
             unexplained_changes: self.unexplained_changes + step.unexplained_changes,
             misfit_positions: self.misfit_positions + step.misfit_positions,
+            unnamed_changes: self.unnamed_changes + step.unnamed_changes,
         }
     }
 
@@ -53,6 +59,12 @@ impl Score {
                 .as_ref()
                 .is_some_and(|previous| previous.names("status"));
         let changed = before.is_some_and(|before| before.fields != event.fields);
+        let has_unnamed = |(previous, before): (&Fingerprint, &Snapshot)| {
+            // Other versions have other fields: those do not compare.
+            let is_alike = before.api_version == event.api_version;
+            is_alike && !previous.names_all_changes(&before.fields, &event.fields)
+        };
+        let explanation = event.previous.as_ref().zip(before).filter(|_| explained);
         let misfit = event.previous.is_some() && !explained;
         Self {
             explained: i32::from(explained),
@@ -63,6 +75,7 @@ impl Score {
             } else {
                 0
             },
+            unnamed_changes: -i32::from(explanation.is_some_and(has_unnamed)),
         }
     }
 }

@@ -314,3 +314,26 @@ fn an_end_starts_from_what_was_alive_by_then_and_not_from_a_stale_update_after_i
         (&json!("canceled"), &json!(false))
     );
 }
+
+/// To and fro and then something else: the order in which the something else is undone explains every previous value, too.
+#[test]
+fn an_event_does_not_undo_what_it_does_not_name() {
+    let of_two = json!({"object": "list", "data": [{"id": "si_1", "price": {"id": "price_1"}, "quantity": 2,
+        "current_period_start": 0, "current_period_end": 100}]});
+    // Ids depend on how many events came before: none of them may decide.
+    for earlier in 0..4 {
+        let mut scenario = Scenario::subscription().event(CREATED, 0, &[status("active")]);
+        for second in 1..=earlier {
+            scenario = scenario.update(
+                UPDATED,
+                second,
+                &[("latest_invoice", json!(format!("in_{second}")))],
+            );
+        }
+        let scenario = scenario
+            .requested("req_1", UPDATED, 9, &[("cancel_at_period_end", json!(true))])
+            .requested("req_1", UPDATED, 9, &[("cancel_at_period_end", json!(false))])
+            .requested("req_2", UPDATED, 9, &[("items", of_two.clone())]);
+        assert_eq!(scenario.settles()["items"][0]["quantity"], 2, "{earlier}");
+    }
+}
