@@ -63,7 +63,8 @@ pub fn payment_groups(component: &Component<'_>) -> BTreeMap<String, GroupId> {
     groups
 }
 
-/// Payments by id: the intent's where one is named by any object, else the charge's.
+/// Payments by id: the intent's where one is named by any object, else the charge's; the session's own where it cost nothing,
+/// which Stripe makes no intent for.
 fn payments<'h, 'a>(histories: &'h Histories<'a>) -> BTreeMap<String, Payment<'h, 'a>> {
     let intents = intents_of_charges(histories);
     let of_charge = |charge: &str| {
@@ -79,8 +80,9 @@ fn payments<'h, 'a>(histories: &'h Histories<'a>) -> BTreeMap<String, Payment<'h
         payments.entry(of_charge(id)).or_default().charges.push(charge);
     }
     for session in histories.sessions.values() {
-        if let Some(intent) = &session.winner.payment_intent {
-            payments.entry(intent.clone()).or_default().sessions.push(session);
+        let own = is_free(session.winner).then_some(&session.winner.id);
+        if let Some(id) = session.winner.payment_intent.as_ref().or(own) {
+            payments.entry(id.clone()).or_default().sessions.push(session);
         }
     }
     let named = |intent: &Option<String>, charge: &Option<String>| {
@@ -156,7 +158,8 @@ fn settle(id: &PaymentId, payment: &Payment<'_, '_>, prices: &Prices) -> Derived
     let mut lots = Vec::new();
     match payment.paid() {
         Ok(paid) => {
-            if let Some(paid) = paid {
+            let moved = |paid: &Paid| paid.gross.minor > 0 || purchase::named(payment).is_some();
+            if let Some(paid) = paid.filter(moved) {
                 let cash = CashReceived {
                     payment: id.clone(),
                     amount: paid.gross,
@@ -239,7 +242,8 @@ impl Payment<'_, '_> {
 
     fn by_session(&self) -> Option<(i64, &str, i64)> {
         self.sessions.iter().find_map(|it| {
-            let amount = it.winner.amount_total.filter(|total| *total > 0)?;
+            let counts = |total: &i64| *total > 0 || is_free(it.winner);
+            let amount = it.winner.amount_total.filter(counts)?;
             is_paid(it.winner).then_some((amount, it.winner.currency.as_deref()?, it.first_at(is_paid)))
         })
     }
@@ -307,7 +311,15 @@ pub(super) fn is_captured(charge: &Charge) -> bool {
 }
 
 pub(super) fn is_paid(session: &CheckoutSession) -> bool {
-    session.payment_status.as_deref() == Some("paid")
+    session.payment_status.as_deref() == Some("paid") || is_free(session)
+}
+
+/// Whether it sold something for nothing: a discount took all of its price.
+fn is_free(session: &CheckoutSession) -> bool {
+    session.payment_status.as_deref() == Some("no_payment_required")
+        && session.mode.as_deref() == Some("payment")
+        && session.status == "complete"
+        && session.amount_total == Some(0)
 }
 
 /// What is being gathered about a payment.

@@ -22,6 +22,13 @@ fn with_credits(credits: &str) -> serde_json::Value {
     json!({"metadata": {"credits": credits}})
 }
 
+/// A session of this mode with nothing to pay.
+fn free_session(mode: &str) -> serde_json::Value {
+    session(
+        json!({"mode": mode, "payment_status": "no_payment_required", "payment_intent": null, "amount_total": 0}),
+    )
+}
+
 scenarios! {
     s07_session_intent_and_charge_in_any_order_and_part_are_one_grant => told([
         event("checkout.session.completed", 12, session(json!({}))),
@@ -29,6 +36,20 @@ scenarios! {
         event("charge.succeeded", 11, charge(json!({}))),
     ])
     .always([Has(ALL), Books(&[("1110", "USD", 1000), ("2110", "USD", -1000)]), Parked(&[])]);
+
+    /// A coupon took all of the price: Stripe makes no intent.
+    s07_a_session_that_costs_nothing_gives_its_credits_once => told([
+        event("checkout.session.completed", 12, free_session("payment")),
+        twin(&event("checkout.session.completed", 12, free_session("payment"))),
+        fetched(free_session("payment"), 13),
+    ])
+    .always([Has(ALL), Books(&[]), Parked(&[])])
+    .ends([Line("lot cus_1 grant_cs_1 ")]);
+
+    a_session_that_costs_nothing_and_only_sets_up_a_plan_gives_nothing => told([
+        event("checkout.session.completed", 12, free_session("subscription")),
+    ])
+    .always([Has(Credits::default()), Books(&[]), Parked(&[])]);
 
     s08_what_the_success_page_reads_and_what_the_webhook_brings_are_one_grant => told([
         event("checkout.session.completed", 12, session(json!({}))),
