@@ -23,7 +23,8 @@ impl Stripe {
         let transitions = json!({"finalized_at": null, "paid_at": null, "voided_at": null, "marked_uncollectible_at": null});
         let invoice = json!({"object": "invoice", "customer": self.customer, "currency": "usd", "status": "draft",
             "billing_reason": reason, "amount_due": total, "amount_paid": 0, "amount_remaining": total, "total": total,
-            "subtotal": sum(|it| it.amount), "starting_balance": 0, "ending_balance": null, "attempt_count": 0, "attempted": false,
+            "subtotal": sum(|it| it.amount), "starting_balance": self.int(&self.customer, "balance"), "ending_balance": null,
+            "attempt_count": 0, "attempted": false,
             "next_payment_attempt": null, "due_date": null, "amount_paid_off_stripe": 0, "total_taxes": taxes,
             "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0, "parent": parent,
             "status_transitions": transitions, "lines": {"object": "list", "data": lines}, "metadata": {},
@@ -38,11 +39,34 @@ impl Stripe {
         transitions
     }
 
+    /// The customer's balance pays as much of it as it can, and takes what the invoice gives back. Where nothing is left to
+    /// pay it is paid.
     pub(super) fn finalize(&mut self, invoice: &str) {
-        let stamps = self.stamped(invoice, "finalized_at");
-        let open = json!({"status": "open", "ending_balance": 0, "status_transitions": stamps});
+        let (total, balance) = (self.int(invoice, "total"), self.int(&self.customer, "balance"));
+        let applied = total.min(-balance.min(0));
+        let due = total - applied;
+        let open = json!({"status": "open", "starting_balance": balance, "ending_balance": balance + applied,
+            "amount_due": due, "amount_remaining": due, "status_transitions": self.stamped(invoice, "finalized_at")});
         self.change(invoice, &["invoice.updated", "invoice.finalized"], open);
-        self.book_receivable(self.int(invoice, "amount_remaining"));
+        if applied != 0 {
+            self.move_balance(applied);
+        }
+        self.book_receivable(due);
+        if due == 0 {
+            self.pay(invoice);
+        }
+    }
+
+    /// Tries to collect what is left to pay.
+    pub(super) fn collect(&mut self, invoice: &str, is_paid: bool) {
+        if self.status(invoice) != "open" {
+            return;
+        }
+        if is_paid {
+            self.pay(invoice);
+        } else {
+            self.decline(invoice);
+        }
     }
 
     /// Through Stripe: with an intent and a charge, unless there is nothing to pay.
@@ -64,8 +88,7 @@ impl Stripe {
         let types = &["invoice.updated", "invoice.paid", "invoice.payment_succeeded"];
         self.change(invoice, types, paid);
         self.book_receivable(-remaining);
-        self.plan_credits
-            .paid(&self.value(invoice, "lines")["data"].clone());
+        self.plan_credits.paid(invoice);
         self.recover(invoice);
     }
 
@@ -118,6 +141,10 @@ impl Stripe {
         self.book_receivable(-self.int(invoice, "amount_remaining"));
         let voided = json!({"status": "void", "status_transitions": stamps});
         self.change(invoice, &["invoice.updated", "invoice.voided"], voided);
+        let applied = self.int(invoice, "ending_balance") - self.int(invoice, "starting_balance");
+        if applied != 0 {
+            self.move_balance(-applied);
+        }
     }
 
     pub(super) fn give_up(&mut self, invoice: usize, is_void: bool) {
@@ -142,13 +169,13 @@ impl Stripe {
         if self.status(&invoice) == "open" {
             self.book_receivable(-remaining);
         }
+        self.book_at_bank("usd", remaining);
         let paid = json!({"status": "paid", "amount_paid": remaining, "amount_remaining": 0,
             "amount_paid_off_stripe": remaining, "next_payment_attempt": null,
             "status_transitions": self.stamped(&invoice, "paid_at"),
             "pre_basil": {"payment_intent": null, "charge": null}});
         self.change(&invoice, &["invoice.updated", "invoice.paid"], paid);
-        self.plan_credits
-            .paid(&self.value(&invoice, "lines")["data"].clone());
+        self.plan_credits.paid(&invoice);
         self.recover(&invoice);
     }
 
@@ -189,12 +216,12 @@ impl Stripe {
             let refund = self
                 .refund_of_invoice(&invoice, amount)
                 .filter(|_| percent % 2 == 0);
-            match refund {
-                Some(payment) => {
-                    let refund = self.give_back(payment, amount, "succeeded");
-                    note["refunds"] = json!([{"refund": refund, "amount_refunded": amount}]);
-                }
-                None => note["customer_balance_transaction"] = json!("cbtxn_1"),
+            if let Some(payment) = refund {
+                let refund = self.give_back(payment, amount, "succeeded");
+                note["refunds"] = json!([{"refund": refund, "amount_refunded": amount}]);
+            } else {
+                note["customer_balance_transaction"] = json!("cbtxn_1");
+                self.move_balance(-amount);
             }
             let changes = json!({"post_payment_credit_notes_amount": noted + amount});
             self.change(&invoice, &["invoice.updated"], changes);

@@ -25,19 +25,24 @@
 //! ```
 
 mod act;
+mod bookings;
 mod catalog;
 mod invoices;
 mod payments;
 mod plan_credits;
 mod plans;
+mod random;
 mod stripe;
 mod tenant;
+mod told;
 mod version;
 
 pub use act::{
-    Act, DisputeMove, FirstPayment, PaymentEnds, RefundEnds, Step, Terms, Through, act, life, lives,
+    Act, Billed, DisputeMove, FirstPayment, OwnMoney, PaymentEnds, RefundEnds, Step, Terms, Through,
 };
 pub use catalog::{plans, prices};
-pub use stripe::{Stripe, Sums, Told};
+pub use random::{act, life, lives};
+pub use stripe::{Stripe, Sums};
 pub use tenant::{Parked, Tenant};
+pub use told::Told;
 pub use version::Version;

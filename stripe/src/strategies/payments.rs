@@ -104,7 +104,7 @@ impl Stripe {
         let invoice = intent.and_then(|intent| self.value(intent, "pre_basil")["invoice"].as_str());
         json!({"object": "charge", "amount": amount, "amount_captured": amount, "amount_refunded": 0, "refunded": false,
             "captured": true, "paid": true, "currency": currency, "status": "succeeded", "disputed": false,
-            "payment_intent": intent, "customer": self.customer, "balance_transaction": "txn_in", "metadata": metadata,
+            "payment_intent": intent, "customer": self.customer, "balance_transaction": null, "metadata": metadata,
             "failure_code": null, "pre_basil": {"invoice": invoice}})
     }
 
@@ -121,7 +121,6 @@ impl Stripe {
             ("captured", json!(false)),
             ("paid", json!(false)),
             ("amount_captured", json!(0)),
-            ("balance_transaction", Value::Null),
             ("failure_code", json!("card_declined")),
         ] {
             charge[field] = value;
@@ -150,7 +149,6 @@ impl Stripe {
             ("status", json!("pending")),
             ("paid", json!(false)),
             ("amount_captured", json!(0)),
-            ("balance_transaction", Value::Null),
         ] {
             charge[field] = value;
         }
@@ -181,16 +179,18 @@ impl Stripe {
         metadata: &Value,
         bought: Option<(i64, i64)>,
     ) {
-        let paid = self.charge(intent, amount, currency, metadata);
-        let charge = match pending {
-            Some(charge) => {
-                let changes = json!({"status": "succeeded", "paid": true, "amount_captured": amount,
-                    "balance_transaction": "txn_in"});
-                self.change(&charge, &["charge.succeeded"], changes);
-                charge
-            }
-            None => self.create("ch", &["charge.succeeded"], paid),
+        let booking = self.book("charge", (amount, fee_of(amount)), currency);
+        let charge = if let Some(charge) = pending {
+            let changes = json!({"status": "succeeded", "paid": true, "amount_captured": amount,
+                "balance_transaction": booking});
+            self.change(&charge, &["charge.succeeded"], changes);
+            charge
+        } else {
+            let mut paid = self.charge(intent, amount, currency, metadata);
+            paid["balance_transaction"] = json!(booking);
+            self.create("ch", &["charge.succeeded"], paid)
         };
+        self.name_source(&booking, &charge);
         if let Some(intent) = intent {
             let succeeded = json!({"status": "succeeded", "amount_received": amount, "latest_charge": charge,
                 "last_payment_error": null});
@@ -288,7 +288,10 @@ impl Stripe {
         } else {
             &["refund.updated"]
         };
-        let changes = json!({"status": undone, "failure_balance_transaction": "txn_back"});
+        let currency = self.text(&charge, "currency").to_owned();
+        let back = self.book("refund_failure", (amount, 0), &currency);
+        self.name_source(&back, &refund);
+        let changes = json!({"status": undone, "failure_balance_transaction": back});
         self.change(&refund, types, changes);
         self.move_refunded(&charge, &["charge.updated"], -amount);
     }
@@ -296,10 +299,13 @@ impl Stripe {
     /// A refund, and what it does to its charge.
     pub(super) fn give_back(&mut self, payment: usize, amount: i64, status: &str) -> String {
         let Payment { intent, charge, .. } = self.payments[payment].clone();
-        let refund = json!({"object": "refund", "amount": amount, "currency": self.text(&charge, "currency"),
-            "status": status, "charge": charge, "payment_intent": intent, "balance_transaction": "txn_out",
+        let currency = self.text(&charge, "currency").to_owned();
+        let booking = self.book("refund", (-amount, amount % 4), &currency);
+        let refund = json!({"object": "refund", "amount": amount, "currency": currency, "status": status,
+            "charge": charge, "payment_intent": intent, "balance_transaction": booking,
             "failure_balance_transaction": null, "metadata": {}});
         let refund = self.create("re", &["refund.created"], refund);
+        self.name_source(&booking, &refund);
         self.move_refunded(&charge, &["charge.refunded"], amount);
         refund
     }
@@ -344,8 +350,10 @@ impl Stripe {
         let fee = if amount < 0 { DISPUTE_FEE } else { 0 };
         let category = if amount < 0 { "dispute" } else { "dispute_reversal" };
         let currency = self.text(dispute, "currency").to_owned();
-        let transaction = json!({"id": self.new_id("txn"), "amount": amount, "fee": fee, "net": amount - fee,
-            "currency": currency, "created": self.now, "reporting_category": category, "type": "adjustment"});
+        let booking = self.book("adjustment", (amount, fee), &currency);
+        self.name_source(&booking, dispute);
+        self.change(&booking, &[], json!({"reporting_category": category}));
+        let transaction = Value::Object(self.objects[&booking].clone());
         let mut transactions = self.value(dispute, "balance_transactions").clone();
         if let Some(list) = transactions.as_array_mut() {
             list.push(transaction);
@@ -390,6 +398,11 @@ impl Stripe {
             _ => self.change(&dispute, &["charge.dispute.updated"], changes),
         }
     }
+}
+
+/// What Stripe keeps of a charge.
+fn fee_of(amount: i64) -> i64 {
+    amount * 29 / 1_000 + 30
 }
 
 /// The tax within an amount, so many per cent on top of the rest of it.

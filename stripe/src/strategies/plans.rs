@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::act::{FirstPayment, Terms};
+use super::act::{Billed, FirstPayment, Terms};
 use super::catalog::PLANS;
 use super::invoices::LineAmounts;
 use super::stripe::{Stripe, picked_of};
@@ -14,13 +14,40 @@ const TRIAL: i64 = 14 * DAY;
 const INCOMPLETE: i64 = 23 * 3_600;
 
 /// A line of an invoice: the item's share of a period.
-struct Line {
+#[derive(Debug, Clone)]
+pub(super) struct Line {
     amount: i64,
     quantity: i64,
     plan: usize,
     start: i64,
     end: i64,
     proration: bool,
+    /// Whether it says which line billed the time that it credits.
+    names_credited: bool,
+}
+
+impl Line {
+    fn of_period((plan, quantity): (usize, i64), (start, end): (i64, i64)) -> Self {
+        Self {
+            amount: PLANS[plan].1 * quantity,
+            quantity,
+            plan,
+            start,
+            end,
+            proration: false,
+            names_credited: false,
+        }
+    }
+
+    /// The rest of this period from now on.
+    fn of_rest(of: (usize, i64), now: i64, (start, end): (i64, i64)) -> Self {
+        let whole = Self::of_period(of, (now, end));
+        Self {
+            amount: whole.amount * (end - now) / (end - start),
+            proration: true,
+            ..whole
+        }
+    }
 }
 
 impl Stripe {
@@ -44,22 +71,14 @@ impl Stripe {
         let subscription = self.create("sub", types, subscription);
         self.subscriptions.push(subscription.clone());
         self.terms.insert(subscription.clone(), terms);
-        let price = if with_trial { 0 } else { PLANS[plan].1 * quantity };
-        let line = Line {
-            amount: price,
-            quantity,
-            plan,
-            start: self.now,
-            end,
-            proration: false,
-        };
+        let mut line = Line::of_period((plan, quantity), (self.now, end));
+        if with_trial {
+            line.amount = 0;
+        }
         let invoice = self.bill(&subscription, "subscription_create", &[line]);
         self.finalize(&invoice);
-        if with_trial || first == FirstPayment::Paid {
-            return self.pay(&invoice);
-        }
-        self.decline(&invoice);
-        if first == FirstPayment::Abandoned {
+        self.collect(&invoice, first == FirstPayment::Paid);
+        if first == FirstPayment::Abandoned && self.status(&invoice) == "open" {
             self.by_itself_after(INCOMPLETE);
             self.set_status(&subscription, "incomplete_expired");
             self.void(&invoice);
@@ -77,7 +96,12 @@ impl Stripe {
         let data: Vec<Value> = lines
             .iter()
             .map(|line| {
-                let details = json!({"subscription": subscription, "subscription_item": item, "proration": line.proration});
+                let mut details = json!({"subscription": subscription, "subscription_item": item, "proration": line.proration});
+                if line.names_credited {
+                    let (item, price) = (item.as_str().unwrap_or_default(), PLANS[line.plan].0);
+                    let rest = (line.start, line.end);
+                    details["proration_details"] = self.plan_credits.credited(item, (price, line.quantity), rest);
+                }
                 let mut data = json!({"id": self.new_id("il"), "object": "line_item", "currency": "usd",
                     "quantity": line.quantity, "period": {"start": line.start, "end": line.end},
                     "pricing": {"type": "price_details", "price_details": {"price": PLANS[line.plan].0}},
@@ -88,6 +112,7 @@ impl Stripe {
             .collect();
         let parent = json!({"type": "subscription_details", "subscription_details": {"subscription": subscription, "metadata": {}}});
         let invoice = self.draft(reason, &data, &parent);
+        self.plan_credits.billed(&invoice, &data);
         self.change(subscription, &[], json!({"latest_invoice": invoice}));
         self.invoices.push(invoice.clone());
         invoice
@@ -146,14 +171,7 @@ impl Stripe {
             .unwrap_or_default()
             .to_owned();
         let ends_trial = self.status(&subscription) == "trialing";
-        let line = Line {
-            amount: PLANS[plan].1 * quantity,
-            quantity,
-            plan,
-            start,
-            end: start + PERIOD,
-            proration: false,
-        };
+        let line = Line::of_period((plan, quantity), (start, start + PERIOD));
         let mut changes = json!({"items": items(&item, plan, quantity, (line.start, line.end))});
         if ends_trial {
             changes["status"] = json!("active");
@@ -164,18 +182,24 @@ impl Stripe {
             &[]
         };
         self.change(&subscription, types, changes);
-        let invoice = self.bill(&subscription, "subscription_cycle", &[line]);
+        let mut lines = self.unbilled.remove(&subscription).unwrap_or_default();
+        lines.push(line);
+        let invoice = self.bill(&subscription, "subscription_cycle", &lines);
         self.by_itself_after(3_600);
         self.finalize(&invoice);
-        if is_paid {
-            self.pay(&invoice);
-        } else {
-            self.decline(&invoice);
+        self.collect(&invoice, is_paid);
+        if self.status(&invoice) == "open" {
             self.set_status(&subscription, "past_due");
         }
     }
 
-    pub(super) fn change_plan(&mut self, subscription: usize, plan: usize, quantity: i64) {
+    pub(super) fn change_plan(
+        &mut self,
+        subscription: usize,
+        (plan, quantity): (usize, i64),
+        billed: Billed,
+        names_credited: bool,
+    ) {
         let Some(subscription) = self.picked_subscription(subscription, &["active", "trialing"]) else {
             return;
         };
@@ -183,37 +207,29 @@ impl Stripe {
         if !(start..end).contains(&self.now) {
             return;
         }
-        let plan = plan % PLANS.len();
-        let (old_plan, old_quantity) = self.plan(&subscription);
+        let (old, new) = (self.plan(&subscription), (plan % PLANS.len(), quantity));
         let item = self.value(&subscription, "items")["data"][0]["id"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
         let types: &[&str] = &["customer.subscription.updated"];
-        let changes = json!({"items": items(&item, plan, quantity, (start, end))});
+        let changes = json!({"items": items(&item, new.0, new.1, (start, end))});
         self.change(&subscription, types, changes);
-        let share = |price: i64| price * (end - self.now) / (end - start);
-        let [unused, rest] = [(old_plan, old_quantity), (plan, quantity)].map(|(plan, quantity)| Line {
-            amount: share(PLANS[plan].1 * quantity),
-            quantity,
-            plan,
-            start: self.now,
-            end,
-            proration: true,
-        });
-        let terms = self.terms_of(&subscription);
-        let is_more = LineAmounts::on(rest.amount, terms).total()
-            > LineAmounts::on(unused.amount, terms).total()
-            && LineAmounts::on(rest.amount, terms).total() + LineAmounts::on(-unused.amount, terms).total()
-                > 0;
-        if is_more && self.status(&subscription) == "active" {
-            let unused = Line {
-                amount: -unused.amount,
-                ..unused
-            };
-            let invoice = self.bill(&subscription, "subscription_update", &[unused, rest]);
-            self.finalize(&invoice);
-            self.pay(&invoice);
+        if self.status(&subscription) == "trialing" || old == new {
+            return;
+        }
+        let mut unused = Line::of_rest(old, self.now, (start, end));
+        unused.amount = -unused.amount;
+        unused.names_credited = names_credited;
+        let lines = [unused, Line::of_rest(new, self.now, (start, end))];
+        match billed {
+            Billed::AtOnce { is_paid } => {
+                let invoice = self.bill(&subscription, "subscription_update", &lines);
+                self.finalize(&invoice);
+                self.collect(&invoice, is_paid);
+            }
+            Billed::WithTheNext => self.unbilled.entry(subscription).or_default().extend(lines),
+            Billed::Never => {}
         }
     }
 

@@ -1,15 +1,14 @@
 //! A customer at Stripe: the objects there are, and the events that told of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::act::{Act, Step, Terms};
 use super::plan_credits::PlanCredits;
+use super::plans::Line;
+use super::told::Told;
 use super::version::Version;
-use crate::event::{Delivery, from_value};
-use crate::json::sha256_hex;
-use crate::snapshot::Snapshot;
 
 /// Stripe as one customer sees it. Acts are played on it; it keeps the objects as they are and every event as it was
 /// made, so that what is delivered can be compared with what is.
@@ -22,8 +21,8 @@ pub struct Stripe {
     /// The API request that makes the next events; none for what Stripe does by itself.
     pub(super) request: Option<String>,
     serial: usize,
-    objects: BTreeMap<String, Map<String, Value>>,
-    events: Vec<Told>,
+    pub(super) objects: BTreeMap<String, Map<String, Value>>,
+    pub(super) events: Vec<Told>,
     pub(super) payments: Vec<Payment>,
     pub(super) disputes: Vec<String>,
     pub(super) subscriptions: Vec<String>,
@@ -31,7 +30,11 @@ pub struct Stripe {
     pub(super) notes: Vec<String>,
     /// What each subscription is billed by.
     pub(super) terms: BTreeMap<String, Terms>,
+    /// Lines that the next invoice of a subscription bills.
+    pub(super) unbilled: BTreeMap<String, Vec<Line>>,
     pub(super) plan_credits: PlanCredits,
+    /// Balance transactions that were read, by themselves or in what they are of.
+    pub(super) read_bookings: BTreeSet<String>,
     pub(super) sums: Sums,
 }
 
@@ -47,8 +50,16 @@ pub(super) struct Payment {
 /// What the books must come to, reckoned act by act and not from events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Money at Stripe (account 1110) by lower-case currency, before fees on charges.
+    /// Money at Stripe (account 1110) by lower-case currency, less the fees that were read.
     pub at_stripe: BTreeMap<String, i64>,
+    /// Money that came to the bank or left it (account 1010), by lower-case currency.
+    pub at_bank: BTreeMap<String, i64>,
+    /// What Stripe took for itself (account 5010) as far as it was read, by lower-case currency.
+    pub fees: BTreeMap<String, i64>,
+    /// What Stripe holds back (account 1140), by lower-case currency.
+    pub reserved: BTreeMap<String, i64>,
+    /// The customer's balance (account 2130) by lower-case currency; negative is the customer's.
+    pub customer_balance: BTreeMap<String, i64>,
     /// What customers owe on invoices (account 1210), by lower-case currency.
     pub receivable: BTreeMap<String, i64>,
     /// Tax in packs that was not given back, by lower-case currency.
@@ -57,37 +68,6 @@ pub struct Sums {
     pub granted: i64,
     /// Credits that refunds, lost disputes and changes of plan took back, in millionths.
     pub clawed_back: i64,
-}
-
-/// An event as Stripe knows it, before a version renders it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Told {
-    event: Value,
-}
-
-impl Told {
-    /// The body that an endpoint of this version is sent.
-    pub fn rendered(&self, version: Version) -> Value {
-        version.render(&self.event)
-    }
-
-    /// That body as it is stored.
-    pub fn snapshot(&self, version: Version) -> Snapshot {
-        match from_value(self.rendered(version)) {
-            Ok(Delivery::Event(event)) => event.snapshot,
-            other => unreachable!("an event with all it needs: {other:?}"),
-        }
-    }
-
-    /// When it was made, Unix seconds.
-    pub fn created(&self) -> i64 {
-        self.event["created"].as_i64().unwrap_or_default()
-    }
-
-    /// The id of the object it is about.
-    pub fn object_id(&self) -> &str {
-        self.event["data"]["object"]["id"].as_str().unwrap_or_default()
-    }
 }
 
 /// The second in which every life begins.
@@ -112,7 +92,9 @@ impl Stripe {
             invoices: Vec::new(),
             notes: Vec::new(),
             terms: BTreeMap::new(),
+            unbilled: BTreeMap::new(),
             plan_credits: PlanCredits::default(),
+            read_bookings: BTreeSet::new(),
             sums: Sums::default(),
         };
         stripe.by_request();
@@ -148,6 +130,8 @@ impl Stripe {
             Act::Dispute { payment, is_inquiry } => self.dispute(payment, is_inquiry),
             Act::MoveDispute { dispute, to } => self.move_dispute(dispute, to),
             Act::PayOut { amount, fails } => self.pay_out(amount, fails),
+            Act::MoveOwnMoney { kind, amount } => self.move_own_money(kind, amount),
+            Act::Look { object } => self.look(object),
             _ if self.is_deleted => {}
             Act::Buy { .. } => self.buy(&step.act),
             Act::Subscribe {
@@ -169,7 +153,9 @@ impl Stripe {
                 subscription,
                 plan,
                 quantity,
-            } => self.change_plan(subscription, plan, quantity),
+                billed,
+                names_credited,
+            } => self.change_plan(subscription, (plan, quantity), billed, names_credited),
             Act::Flip { subscription, times } => self.flip(subscription, times),
             Act::PauseOrResume { subscription } => self.pause_or_resume(subscription),
             Act::Cancel { subscription } => {
@@ -183,14 +169,14 @@ impl Stripe {
         }
     }
 
-    /// Every event, in the order in which they were made.
+    /// Everything that was told, in the order in which it was.
     pub fn events(&self) -> &[Told] {
         &self.events
     }
 
     /// Every object as it is, in the shape of [`Version::Dahlia`].
     pub fn objects(&self) -> impl Iterator<Item = Map<String, Value>> {
-        self.objects.values().map(Version::dahlia_object)
+        self.objects.values().map(|object| Version::Dahlia.object(object))
     }
 
     /// What the books must come to.
@@ -198,6 +184,8 @@ impl Stripe {
         let mut sums = self.sums.clone();
         sums.granted += self.plan_credits.given();
         sums.clawed_back += self.plan_credits.taken();
+        let balance = self.int(&self.customer, "balance");
+        sums.customer_balance.insert("usd".to_owned(), balance);
         for payment in &self.payments {
             self.add_pack(payment, &mut sums);
         }
@@ -279,20 +267,15 @@ impl Stripe {
     fn tell(&mut self, types: &[&str], id: &str, before: &Map<String, Value>) {
         let object = self.objects[id].clone();
         for event_type in types {
-            let mut data = json!({"object": object});
-            if says_previous(event_type) {
-                let previous = previous_values(before, &object);
-                if previous.is_empty() {
-                    continue;
-                }
-                data["previous_attributes"] = Value::Object(previous);
-            }
-            // Ids do not sort in the order of happening: the last resort must not be what decides.
-            let digest = sha256_hex(format!("{}/{}", self.number, self.events.len()).as_bytes());
-            let event = json!({"id": format!("evt_{}", &digest[..24]), "object": "event", "type": event_type,
-                "api_version": Version::Dahlia.name(), "created": self.now, "livemode": false, "pending_webhooks": 1,
-                "data": data, "request": {"id": self.request, "idempotency_key": null}});
-            self.events.push(Told { event });
+            let place = (self.number, self.events.len());
+            let told = Told::event(
+                event_type,
+                place,
+                (self.now, self.request.as_deref()),
+                before,
+                &object,
+            );
+            self.events.extend(told);
         }
     }
 
@@ -322,8 +305,19 @@ impl Stripe {
         *self.sums.at_stripe.entry(currency.to_owned()).or_default() += amount;
     }
 
+    pub(super) fn book_at_bank(&mut self, currency: &str, amount: i64) {
+        *self.sums.at_bank.entry(currency.to_owned()).or_default() += amount;
+    }
+
     pub(super) fn book_receivable(&mut self, amount: i64) {
         *self.sums.receivable.entry("usd".to_owned()).or_default() += amount;
+    }
+
+    /// So much more is owed by the customer; negative: to the customer.
+    pub(super) fn move_balance(&mut self, amount: i64) {
+        let customer = self.customer.clone();
+        let balance = self.int(&customer, "balance") + amount;
+        self.change(&customer, &["customer.updated"], json!({"balance": balance}));
     }
 
     fn update_customer(&mut self) {
@@ -342,21 +336,6 @@ impl Stripe {
         let customer = self.customer.clone();
         self.delete(&customer, "customer.deleted");
     }
-
-    fn pay_out(&mut self, amount: i64, fails: bool) {
-        let payout = json!({"object": "payout", "amount": amount, "currency": "usd", "status": "pending",
-            "arrival_date": self.now, "balance_transaction": "txn_out", "failure_balance_transaction": null});
-        let id = self.create("po", &["payout.created"], payout);
-        self.book_at_stripe("usd", -amount);
-        self.by_itself_after(3_600);
-        self.change(&id, &["payout.updated", "payout.paid"], json!({"status": "paid"}));
-        if fails {
-            self.by_itself_after(86_400);
-            let failed = json!({"status": "failed", "failure_balance_transaction": "txn_back"});
-            self.change(&id, &["payout.updated", "payout.failed"], failed);
-            self.book_at_stripe("usd", amount);
-        }
-    }
 }
 
 /// Which of so many things a number picks.
@@ -368,25 +347,4 @@ pub(super) fn picked(pick: usize, count: usize) -> Option<usize> {
 pub(super) fn picked_of(ids: &[String], pick: usize, may_be: impl Fn(&str) -> bool) -> Option<String> {
     let possible: Vec<&String> = ids.iter().filter(|id| may_be(id)).collect();
     Some(possible[picked(pick, possible.len())?].clone())
-}
-
-fn says_previous(event_type: &str) -> bool {
-    event_type.ends_with(".updated") || event_type == "charge.refunded"
-}
-
-/// As Stripe says them: of a map only the keys that changed, null where there was none, arrays whole.
-pub(super) fn previous_values(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
-    let mut previous = Map::new();
-    for key in before.keys().chain(after.keys()) {
-        let (old, new) = (before.get(key), after.get(key));
-        if old == new || previous.contains_key(key) {
-            continue;
-        }
-        let value = match (old, new) {
-            (Some(Value::Object(old)), Some(Value::Object(new))) => Value::Object(previous_values(old, new)),
-            (old, _) => old.cloned().unwrap_or(Value::Null),
-        };
-        previous.insert(key.clone(), value);
-    }
-    previous
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::stripe::previous_values;
+use super::told::previous_values;
 
 /// The shape of an endpoint's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,8 @@ impl Version {
         rendered
     }
 
-    /// An object in the shape of dahlia.
-    pub(super) fn dahlia_object(object: &Map<String, Value>) -> Map<String, Value> {
-        Self::Dahlia.object(object)
-    }
-
-    fn object(self, object: &Map<String, Value>) -> Map<String, Value> {
+    /// An object in the shape of dahlia, as this version renders it.
+    pub(super) fn object(self, object: &Map<String, Value>) -> Map<String, Value> {
         let mut rendered = object.clone();
         let held = rendered.remove(PRE_BASIL);
         if self == Self::Dahlia {
@@ -166,7 +162,13 @@ fn invoice_line(line: &mut Map<String, Value>) {
     } else {
         &parent["subscription_item_details"]
     };
-    for key in ["subscription", "subscription_item", "proration", "invoice_item"] {
+    for key in [
+        "subscription",
+        "subscription_item",
+        "proration",
+        "proration_details",
+        "invoice_item",
+    ] {
         line.insert(key.to_owned(), details[key].clone());
     }
     let kind = if is_item { "invoiceitem" } else { "subscription" };

@@ -50,18 +50,22 @@ fn tax_of_payments(state: &Finished) -> BTreeMap<String, i64> {
     without_zeros(&owed)
 }
 
+fn add(sums: &mut BTreeMap<String, i64>, more: BTreeMap<String, i64>) {
+    for (currency, amount) in more {
+        *sums.entry(currency).or_default() += amount;
+    }
+}
+
 fn total(sums: impl Iterator<Item = Sums>) -> Sums {
     let mut all = Sums::default();
     for one in sums {
-        for (currency, amount) in &one.at_stripe {
-            *all.at_stripe.entry(currency.clone()).or_default() += amount;
-        }
-        for (currency, amount) in &one.receivable {
-            *all.receivable.entry(currency.clone()).or_default() += amount;
-        }
-        for (currency, amount) in &one.tax {
-            *all.tax.entry(currency.clone()).or_default() += amount;
-        }
+        add(&mut all.at_stripe, one.at_stripe);
+        add(&mut all.at_bank, one.at_bank);
+        add(&mut all.fees, one.fees);
+        add(&mut all.reserved, one.reserved);
+        add(&mut all.customer_balance, one.customer_balance);
+        add(&mut all.receivable, one.receivable);
+        add(&mut all.tax, one.tax);
         all.granted += one.granted;
         all.clawed_back += one.clawed_back;
     }
@@ -89,12 +93,20 @@ proptest! {
             let state = tenant.state(end(&events));
             let totals = &state.totals;
             let sums = total(world.customers.iter().map(Stripe::sums));
-            prop_assert_eq!(balance(totals, "1110"), without_zeros(&sums.at_stripe), "at Stripe");
-            prop_assert_eq!(balance(totals, "1210"), without_zeros(&sums.receivable), "receivable");
+            for (code, expected) in [
+                ("1010", &sums.at_bank),
+                ("1110", &sums.at_stripe),
+                ("1140", &sums.reserved),
+                ("1210", &sums.receivable),
+                ("2130", &sums.customer_balance),
+                ("5010", &sums.fees),
+            ] {
+                prop_assert_eq!(balance(totals, code), without_zeros(expected), "{}", code);
+            }
             prop_assert_eq!(tax_of_payments(&state), without_zeros(&sums.tax), "tax");
             prop_assert_eq!(totals.credits.granted, sums.granted, "granted");
             prop_assert_eq!(totals.credits.clawed_back, sums.clawed_back, "clawed back");
-            for code in ["1190", "2135", "2140"] {
+            for code in ["1120", "1190", "2135", "2140"] {
                 prop_assert_eq!(balance(totals, code), BTreeMap::new(), "{} is clear", code);
             }
         }
@@ -123,6 +135,7 @@ proptest! {
 fn lives_tell_of_everything() {
     let mut runner = TestRunner::deterministic();
     let (mut types, mut statuses, mut ties) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let mut read = BTreeSet::new();
     for _ in 0..400 {
         let life = life(20..40).new_tree(&mut runner).expect("a life").current();
         let world = World::lived(&[life]);
@@ -130,18 +143,20 @@ fn lives_tell_of_everything() {
         let is_tie =
             |two: &[&Told]| two[0].created() == two[1].created() && two[0].object_id() == two[1].object_id();
         ties += told.windows(2).filter(|two| is_tie(two)).count();
-        for event in told.iter().map(|it| it.rendered(Version::Dahlia)) {
-            let text = |value: &Value| value.as_str().map(str::to_owned);
-            types.extend(text(&event["type"]));
-            let object = &event["data"]["object"];
-            let status = text(&object["status"]);
-            statuses.extend(
-                status.map(|status| format!("{} {status}", object["object"].as_str().unwrap_or_default())),
-            );
+        let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned());
+        for told in &told {
+            types.extend(told.rendered(Version::Dahlia).and_then(|it| text(it.get("type"))));
+            let kind = text(told.object().get("object")).unwrap_or_default();
+            let status = text(told.object().get("status"));
+            statuses.extend(status.map(|status| format!("{kind} {status}")));
+            if told.is_read() {
+                read.insert(kind);
+            }
         }
     }
     assert_eq!(types.iter().map(String::as_str).collect::<Vec<_>>(), EVENT_TYPES);
     assert_eq!(statuses.iter().map(String::as_str).collect::<Vec<_>>(), STATUSES);
+    assert_eq!(read.iter().map(String::as_str).collect::<Vec<_>>(), READ);
     assert!(ties > 1_000, "{ties} ties in a second");
 }
 
@@ -195,7 +210,24 @@ const EVENT_TYPES: &[&str] = &[
     "refund.updated",
 ];
 
+/// Kinds of object that somebody asks about.
+const READ: &[&str] = &[
+    "balance_transaction",
+    "charge",
+    "checkout.session",
+    "credit_note",
+    "customer",
+    "dispute",
+    "invoice",
+    "payment_intent",
+    "payout",
+    "refund",
+    "subscription",
+];
+
 const STATUSES: &[&str] = &[
+    "balance_transaction available",
+    "balance_transaction pending",
     "charge failed",
     "charge pending",
     "charge succeeded",
