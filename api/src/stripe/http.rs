@@ -319,12 +319,12 @@ impl From<ObjectError> for Problem {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Intake(error) => error.into(),
-            ObjectError::Stripe(error) if error.is_retryable() => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "stripe_unavailable",
-                error.to_string(),
-            )
-            .retry_after(5),
+            ObjectError::Stripe(error) if error.is_retryable() => {
+                let pause = error.retry_after().map_or(5, |pause| pause.as_secs() + 1);
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "stripe_unavailable", error.to_string())
+                    .retry_after(u32::try_from(pause).unwrap_or(u32::MAX))
+            }
             ObjectError::Stripe(error) => {
                 Self::new(StatusCode::BAD_GATEWAY, "stripe_refuses", error.to_string())
             }

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::AppendHeaders;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -34,7 +36,18 @@ struct Known {
     page: usize,
     /// Answers to give before any other.
     failures: Vec<StatusCode>,
+    /// How many seconds those ask to be left alone for.
+    retry_after: Option<u64>,
     asked: usize,
+    /// When it last was.
+    asked_at: Option<Instant>,
+}
+
+/// A status, and how long to wait if that is said.
+type Refused = (StatusCode, AppendHeaders<Option<(HeaderName, String)>>);
+
+fn refused(status: StatusCode) -> Refused {
+    (status, AppendHeaders(None))
 }
 
 impl Stripe {
@@ -55,15 +68,21 @@ impl Stripe {
         with(&mut self.known.lock().expect("not poisoned"))
     }
 
-    fn refuse(&self, headers: &HeaderMap) -> Option<StatusCode> {
+    fn refuse(&self, headers: &HeaderMap) -> Result<(), Refused> {
         self.know(|known| {
             known.asked += 1;
+            known.asked_at = Some(Instant::now());
             let bearer = format!("Bearer {KEY}");
             let is_ours = headers.get("authorization").is_some_and(|it| *it == bearer);
-            known
-                .failures
-                .pop()
-                .or((!is_ours).then_some(StatusCode::UNAUTHORIZED))
+            if let Some(status) = known.failures.pop() {
+                let pause = known
+                    .retry_after
+                    .map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
+                return Err((status, AppendHeaders(pause)));
+            }
+            is_ours
+                .then_some(())
+                .ok_or_else(|| refused(StatusCode::UNAUTHORIZED))
         })
     }
 
@@ -71,22 +90,18 @@ impl Stripe {
         State(stripe): State<Self>,
         Path((_, id)): Path<(String, String)>,
         headers: HeaderMap,
-    ) -> Result<Json<Value>, StatusCode> {
-        if let Some(status) = stripe.refuse(&headers) {
-            return Err(status);
-        }
+    ) -> Result<Json<Value>, Refused> {
+        stripe.refuse(&headers)?;
         let object = stripe.know(|known| known.objects.get(&id).cloned());
-        object.map(Json).ok_or(StatusCode::NOT_FOUND)
+        object.map(Json).ok_or_else(|| refused(StatusCode::NOT_FOUND))
     }
 
     async fn events(
         State(stripe): State<Self>,
         Query(query): Query<BTreeMap<String, String>>,
         headers: HeaderMap,
-    ) -> Result<Json<Value>, StatusCode> {
-        if let Some(status) = stripe.refuse(&headers) {
-            return Err(status);
-        }
+    ) -> Result<Json<Value>, Refused> {
+        stripe.refuse(&headers)?;
         let since: i64 = query["created[gte]"].parse().expect("a number");
         let behind = query.get("starting_after");
         Ok(Json(stripe.know(|known| {
@@ -178,6 +193,44 @@ async fn a_stripe_that_fails_is_asked_again_and_then_left_alone() {
     );
     // What was delivered can be settled without Stripe.
     settle(&client, "pi_1").await.accepted(200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn stripe_is_not_asked_again_before_it_wants_to_be() {
+    const PAUSE: Duration = Duration::from_secs(4);
+    let stripe = Stripe::default();
+    stripe.know(|known| {
+        known.objects.insert("pi_1".to_owned(), payment("pi_1", "buyer"));
+        known.failures = vec![StatusCode::TOO_MANY_REQUESTS];
+        known.retry_after = Some(PAUSE.as_secs());
+    });
+    let (server, client) = served(&stripe).await;
+    let begun = Instant::now();
+    settle(&client, "pi_1").await.accepted(200);
+    let (asked, last) = stripe.know(|known| (known.asked, known.asked_at.expect("asked")));
+    assert_eq!(asked, 2, "once more, and then it answers");
+    assert!(last - begun >= PAUSE, "asked again after {:?}", last - begun);
+
+    // An hour is too long for whoever waits for an answer, and holds for the next who asks, too.
+    stripe.know(|known| {
+        known.failures = vec![StatusCode::TOO_MANY_REQUESTS];
+        known.retry_after = Some(3_600);
+    });
+    for _ in 0..2 {
+        let answer = settle(&client, "pi_2").await;
+        let pause: u64 = answer
+            .header("retry-after")
+            .expect("it says when")
+            .parse()
+            .expect("seconds");
+        assert!((3_000..=3_601).contains(&pause), "{pause} s");
+        answer.refused(503, "stripe_unavailable");
+    }
+    assert_eq!(stripe.know(|known| known.asked), 3, "once");
+    // Another key is another's business.
+    put_endpoint(&client, "rk_test_other").await;
+    settle(&client, "pi_2").await.refused(502, "stripe_refuses");
     server.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! A client of Stripe's API, as small as it can be: read an object, read a page of events.
 //!
 //! A request that fails for a reason of the moment is repeated a few times, later each time and no earlier than Stripe
-//! asks. When one after the other fails, nobody is asked for a while (a circuit breaker): a Stripe that does not answer
+//! asks, which holds for every other request with that key, too. When one after the other fails, nobody is asked for a while (a circuit breaker): a Stripe that does not answer
 //! must not make every success page wait.
 
 use std::fmt;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::pauses::Pauses;
 use crate::outbound;
 
 /// How long one request may take.
@@ -40,6 +41,7 @@ pub struct StripeApi {
     base: Url,
     http: reqwest::Client,
     breaker: Arc<Breaker>,
+    pauses: Pauses,
 }
 
 /// A secret or restricted API key of Stripe's.
@@ -91,6 +93,14 @@ impl AskError {
     /// Whether the same may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::LeftAlone)
+    }
+
+    /// How long Stripe wants to be left alone, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }
 
@@ -149,6 +159,7 @@ impl StripeApi {
             base,
             http: outbound::client().timeout(TIMEOUT).build()?,
             breaker: Arc::new(Config::new().failure_policy(policy).build()),
+            pauses: Pauses::default(),
         })
     }
 
@@ -204,10 +215,21 @@ impl StripeApi {
             read(answer).await
         };
         let guarded = || async {
+            if let Some(left) = self.pauses.left(key) {
+                return Err(AskError::Unavailable {
+                    reason: "it asked to be left alone".to_owned(),
+                    retry_after: Some(left),
+                });
+            }
             let failure = |error: &AskError| matches!(error, AskError::Unavailable { .. });
             let outcome = self.breaker.call_with(failure, once()).await;
             outcome.map_err(|error| match error {
-                failsafe::Error::Inner(error) => error,
+                failsafe::Error::Inner(error) => {
+                    if let Some(pause) = error.retry_after() {
+                        self.pauses.begin(key, pause);
+                    }
+                    error
+                }
                 failsafe::Error::Rejected => AskError::LeftAlone,
             })
         };
@@ -217,14 +239,11 @@ impl StripeApi {
         guarded
             .retry(repeated)
             .when(|error| matches!(error, AskError::Unavailable { .. }))
-            .adjust(|error, pause| match error {
-                AskError::Unavailable { retry_after, .. } => {
-                    let asked = retry_after.unwrap_or_default();
-                    pause
-                        .map(|pause| pause.max(asked))
-                        .filter(|pause| *pause <= RETRY_AFTER_MAX)
-                }
-                _ => pause,
+            .adjust(|error, pause| {
+                let asked = error.retry_after().unwrap_or_default();
+                pause
+                    .map(|pause| pause.max(asked))
+                    .filter(|pause| *pause <= RETRY_AFTER_MAX)
             })
             .await
     }

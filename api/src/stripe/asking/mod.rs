@@ -4,6 +4,7 @@
 //! first. Never inside a database transaction: an answer may take as long as it takes, or not come.
 
 mod client;
+mod pauses;
 mod sync;
 
 pub use client::{AskError, StripeApi, StripeKey, StripeKeyError};
