@@ -2,6 +2,8 @@
 //! the inbox and writing while another goes on: one effect, nothing left in between, the newer state.
 
 use bytes::Bytes;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tallybook_tests::client::Client;
 use tallybook_tests::database::TestDatabase;
@@ -146,10 +148,19 @@ async fn a_worker_stopped_between_reading_and_writing_does_not_undo_what_a_newer
 
     let _other = Server::start(&database).await;
     let newer = settled_state(&database).await;
-    let plan = |state: &Value| state["totals"]["subscriptions"].clone();
-    assert_eq!(plan(&newer), json!({"active": 1}));
+    assert_eq!(plans(&newer), json!({"active": 1}));
 
     holds.release().await;
+    changes_nothing_by_going_on(&database, slow, &newer).await;
+}
+
+/// The subscriptions of a state by status.
+fn plans(state: &Value) -> Value {
+    state["totals"]["subscriptions"].clone()
+}
+
+/// The slow server learns that it lost its locks, ends what it had begun, and the state is what another made it.
+async fn changes_nothing_by_going_on(database: &TestDatabase, slow: Server, newer: &Value) {
     wait::until(
         "the slow worker to learn that it lost its locks",
         wait::PATIENCE,
@@ -157,13 +168,40 @@ async fn a_worker_stopped_between_reading_and_writing_does_not_undo_what_a_newer
     )
     .await;
     assert!(slow.stop().await.success(), "it ends what it had begun");
-    let state = settled_state(&database).await;
-    assert_eq!(plan(&state), json!({"active": 1}));
+    let state = settled_state(database).await;
+    assert_eq!(plans(&state), json!({"active": 1}));
     assert_eq!(state["hash"], newer["hash"]);
     for (status, count) in [("settled", 3), ("parked", 0), ("failed", 0)] {
-        assert_eq!(deliveries(&database, status).await, count, "{status}");
+        assert_eq!(deliveries(database, status).await, count, "{status}");
     }
     binary::run(["verify", "--database-url", &database.url()])
         .await
         .succeeded();
+}
+
+/// Nothing ends the session of a process that stands still but PostgreSQL's own limit, a minute after.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_frozen_worker_had_in_hand_is_taken_over_and_waking_it_changes_nothing() {
+    let database = TestDatabase::create().await;
+    let slow = Server::start(Place::Url(format!("{}&application_name={SLOW}", database.url()))).await;
+    let key = slow.admin().api_key().to_owned();
+    know_the_customer(&slow.admin(), &database).await;
+    let holds = Holds::install(&database).await;
+
+    holds.hold(Point::Appending, Some(SLOW)).await;
+    send(&slow.admin(), subscription(10, "past_due"));
+    holds.wait_until_held().await;
+    let frozen = Pid::from_raw(slow.pid());
+    kill(frozen, Signal::SIGSTOP).expect("it runs");
+    holds.release().await;
+
+    let other = Server::start(&database).await;
+    deliver(&other.client(&key), &subscription(20, "active"))
+        .await
+        .expect(200);
+    let newer = settled_state(&database).await;
+    assert_eq!(plans(&newer), json!({"active": 1}));
+
+    kill(frozen, Signal::SIGCONT).expect("it is there still");
+    changes_nothing_by_going_on(&database, slow, &newer).await;
 }

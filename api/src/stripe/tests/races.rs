@@ -143,3 +143,40 @@ async fn a_death_between_the_account_and_the_inbox_settles_again_without_a_secon
         .expect("settled");
     assert_eq!(shown.account.as_deref(), Some("acct_a"));
 }
+
+/// What such a settlement wrote may rest on less than another had read, which found nothing to write and went by.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settlement_that_lost_its_locks_is_done_again_though_another_called_it_settled() {
+    let bench = Bench::new().await;
+    bench
+        .deliver(&[customer("evt_1", 10, json!({"account_id": "acct_a"}))])
+        .await;
+    bench.take(&payment("evt_2", json!({"credits": "100"}))).await;
+    let run = async |sql: &'static str| {
+        let done = sqlx::raw_sql(sql).execute(bench.journal.pool()).await;
+        done.expect(sql);
+    };
+    // The session that holds the locks ends when the account is written and the deliveries are to be marked.
+    run("create function end_session() returns trigger language plpgsql as $$
+             begin
+                 perform pg_terminate_backend(pg_backend_pid());
+                 return new;
+             end $$;
+         create trigger lose_locks before update on stripe_deliveries for each row when (new.status = 'settled')
+             execute function end_session()")
+    .await;
+    let lost = bench.inbox.settle(&bench.partition, "pi_1").await;
+    lost.expect_err("its session is over");
+    run("drop trigger lose_locks on stripe_deliveries").await;
+    run("update stripe_deliveries set status = 'settled'").await;
+    let shown = async || {
+        let object = bench.inbox.object(&TENANT.into(), "pi_1").await;
+        object.expect("read")
+    };
+    assert!(shown().await.is_none(), "nothing of it reached the inbox");
+
+    bench.settle_all().await;
+    let object = shown().await.expect("it is settled again");
+    assert_eq!(object.account.as_deref(), Some("acct_a"));
+    assert_eq!(bench.available("acct_a").await, "100", "given once");
+}
