@@ -7,6 +7,7 @@
 mod agreement;
 mod callers;
 mod dead_letters;
+mod intake;
 mod owners;
 mod races;
 mod refusals;

@@ -29,6 +29,8 @@ macro_rules! scenarios {
 mod customers;
 #[path = "../../../../stripe/tests/scenarios/disputes.rs"]
 mod disputes;
+#[path = "../../../../stripe/tests/scenarios/fees.rs"]
+mod fees;
 #[path = "../../../../stripe/tests/scenarios/harness.rs"]
 mod harness;
 #[path = "../../../../stripe/tests/scenarios/invoices.rs"]
@@ -38,10 +40,16 @@ mod invoices;
 mod objects;
 #[path = "../../../../stripe/tests/scenarios/payments.rs"]
 mod payments;
+#[path = "../../../../stripe/tests/scenarios/receipts.rs"]
+mod receipts;
 #[path = "../../../../stripe/tests/scenarios/refunds.rs"]
 mod refunds;
 #[path = "../../../../stripe/tests/scenarios/subscriptions.rs"]
 mod subscriptions;
+#[path = "../../../../stripe/tests/scenarios/unapplied.rs"]
+mod unapplied;
+#[path = "../../../../stripe/tests/scenarios/upgrades.rs"]
+mod upgrades;
 
 /// Which order: the same every time.
 const SEED: u64 = 54;
