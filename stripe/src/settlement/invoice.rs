@@ -14,7 +14,7 @@ use tallybook_domain::subscriptions::{
 use super::history::{Histories, History};
 use super::money::{Purse, Unbookable, instant};
 use super::prices::Prices;
-use super::{Derived, Waiting, credit_note, dunning, payment, plan_credits, relief};
+use super::{Derived, Waiting, collected, credit_note, dunning, payment, plan_credits, relief};
 use crate::object::{CreditNote, Invoice};
 
 /// An invoice that was finalised, in the books' terms.
@@ -74,7 +74,8 @@ fn settle(id: &str, is_receipt: bool, histories: &Histories<'_>, prices: &Prices
         _ if is_receipt => {}
         Some(invoice) => {
             let clawbacks = plan_credits::clawbacks(histories, invoice.winner, prices);
-            let gathered = facts_of(invoice, &notes, &clawbacks).map(|facts| derived.facts.facts = facts);
+            let gathered =
+                facts_of(histories, invoice, &notes, &clawbacks).map(|facts| derived.facts.facts = facts);
             derived.waiting = gathered.err().map(Waiting::from);
             if derived.waiting.is_none() {
                 let (lots, waiting) = plan_credits::settle(histories, invoice, prices);
@@ -92,6 +93,7 @@ fn settle(id: &str, is_receipt: bool, histories: &Histories<'_>, prices: &Prices
 }
 
 fn facts_of(
+    histories: &Histories<'_>,
     invoice: &History<'_, Invoice>,
     notes: &[&History<'_, CreditNote>],
     clawbacks: &BTreeMap<String, LineClawback>,
@@ -112,7 +114,7 @@ fn facts_of(
         credited += fact.to_receivable;
         stand(InvoicesEvent::CreditNoteIssued(fact), at);
     }
-    let paid = paid(invoice, &issued)?;
+    let paid = paid(histories, invoice, &issued)?;
     let open =
         issued.fact.amount_due.minor - paid.as_ref().map_or(0, |(fact, _)| fact.amount.minor) - credited;
     if let Some((fact, at)) = paid {
@@ -124,7 +126,7 @@ fn facts_of(
             let fact = relief_of(&issued, open, issued.fact.applied_balance);
             stand(InvoicesEvent::InvoiceVoided(fact), reached(invoice, at, "void")?);
         }
-        "uncollectible" => {
+        "uncollectible" if !collected::is_paid(histories, invoice.winner) => {
             let at = invoice.winner.status_transitions.marked_uncollectible_at;
             let fact = relief_of(&issued, open, 0);
             stand(
@@ -241,18 +243,25 @@ pub(super) fn net_of(line: &crate::object::InvoiceLine) -> i64 {
 
 /// What was applied to it. Nothing for an invoice of zero, which is born paid.
 fn paid(
+    histories: &Histories<'_>,
     invoice: &History<'_, Invoice>,
     issued: &Issued,
 ) -> Result<Option<(InvoicePaid, Timestamp)>, Unbookable> {
     let said = invoice.winner;
-    if said.amount_paid <= 0 {
+    let (amount, at) = collected::by_payments(histories, said).unwrap_or_else(|| {
+        let seen = || invoice.first_at(|it| it.amount_paid == said.amount_paid);
+        (
+            said.amount_paid,
+            said.status_transitions.paid_at.unwrap_or_else(seen),
+        )
+    });
+    if amount <= 0 {
         return Ok(None);
     }
-    let seen = || invoice.first_at(|it| it.amount_paid == said.amount_paid);
-    let at = instant(said.status_transitions.paid_at.unwrap_or_else(seen))?;
+    let at = instant(at)?;
     let fact = InvoicePaid {
         invoice: issued.invoice().clone(),
-        amount: issued.purse.money(said.amount_paid)?,
+        amount: issued.purse.money(amount)?,
         paid_off_stripe: issued.purse.minor(said.amount_paid_off_stripe)?,
     };
     Ok(Some((fact, at)))

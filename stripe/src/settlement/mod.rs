@@ -10,6 +10,7 @@
 
 mod assignment;
 mod balance_transaction;
+mod collected;
 mod component;
 mod credit_note;
 mod dispute;

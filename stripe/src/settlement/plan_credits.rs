@@ -13,6 +13,7 @@ use tallybook_domain::subscriptions::proration::share;
 use tallybook_domain::subscriptions::{LineClawback, credits_share};
 
 use super::Waiting;
+use super::collected::is_paid;
 use super::history::{Histories, History};
 use super::invoice::net_of;
 use super::money::{Purse, Unbookable, instant};
@@ -29,7 +30,7 @@ pub(super) fn settle(
 ) -> (Vec<LotTerms>, Option<Waiting>) {
     let mut lots = Vec::new();
     let mut waiting = None;
-    for line in paid_lines(invoice.winner, prices).filter(|line| !line.credits_unused_time()) {
+    for line in paid_lines(histories, invoice.winner, prices).filter(|line| !line.credits_unused_time()) {
         match lot(histories, invoice.winner, line, prices) {
             Ok(lot) => lots.extend(lot),
             Err(reason) => {
@@ -47,19 +48,23 @@ pub(super) fn clawbacks(
     invoice: &Invoice,
     prices: &Prices,
 ) -> BTreeMap<String, LineClawback> {
-    let credits = paid_lines(invoice, prices).filter(|line| line.credits_unused_time());
+    let credits = paid_lines(histories, invoice, prices).filter(|line| line.credits_unused_time());
     let taken = credits.filter_map(|line| Some((line.id.clone(), clawback(histories, line, prices)?)));
     taken.collect()
 }
 
-fn paid_lines<'i>(invoice: &'i Invoice, prices: &Prices) -> impl Iterator<Item = &'i InvoiceLine> {
-    let counts = invoice.status == "paid" && !prices.has_no_plans();
+fn paid_lines<'i>(
+    histories: &Histories<'_>,
+    invoice: &'i Invoice,
+    prices: &Prices,
+) -> impl Iterator<Item = &'i InvoiceLine> + use<'i> {
+    let counts = !prices.has_no_plans() && is_paid(histories, invoice);
     invoice.lines.iter().filter(move |_| counts)
 }
 
 fn clawback(histories: &Histories<'_>, credit: &InvoiceLine, prices: &Prices) -> Option<LineClawback> {
     let (invoice, billed) = unused_of(histories, credit)?;
-    if invoice.status != "paid" {
+    if !is_paid(histories, invoice) {
         return None;
     }
     let given = lot(histories, invoice, billed, prices).ok()??.granted;

@@ -2,9 +2,9 @@
 //! Tallybook what Stripe sends, in memory or over HTTP.
 //!
 //! [`life`] generates [`Step`]s: what happens to a customer, and how long after the step before. [`Stripe`] plays them as
-//! Stripe would: it keeps the objects, makes the events (with previous values, requests, and ties in a second), and says
-//! what the books must come to. A [`Version`] renders an event. A [`Tenant`] settles what it is delivered, in memory, by
-//! the rules of the real inbox:
+//! Stripe would: it keeps the objects, makes the events (with previous values, requests, and ties in a second), answers who
+//! asks about an object, and says what the books must come to. A [`Version`] renders what is [`Told`]. A [`Tenant`] settles
+//! what it is delivered, in memory, by the rules of the real inbox:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -53,6 +53,15 @@ fn part_payment(number: i64) -> [std::sync::Arc<tallybook_stripe::snapshot::Snap
     ]
 }
 
+fn given_up() -> std::sync::Arc<tallybook_stripe::snapshot::Snapshot> {
+    let stamps = json!({"status_transitions": {"finalized_at": 100, "marked_uncollectible_at": 150}});
+    event(
+        "invoice.marked_uncollectible",
+        150,
+        invoice("uncollectible", stamps),
+    )
+}
+
 scenarios! {
     s05_an_invoice_made_and_paid_in_one_second_is_paid_and_grants_once => told([
         event("invoice.created", 100, draft()),
@@ -149,8 +158,7 @@ scenarios! {
 
     s36_what_is_paid_outside_stripe_after_it_was_given_up_leaves_no_write_off => told([
         event("invoice.finalized", 100, invoice("open", json!({}))),
-        event("invoice.marked_uncollectible", 150, invoice("uncollectible",
-            json!({"status_transitions": {"finalized_at": 100, "marked_uncollectible_at": 150}}))),
+        given_up(),
         event("invoice.paid", 160, paid_invoice(json!({"amount_paid_off_stripe": 1000,
             "status_transitions": {"finalized_at": 100, "marked_uncollectible_at": 150, "paid_at": 160}}))),
     ])
@@ -172,6 +180,27 @@ scenarios! {
         Has(Credits { granted: 10, available: 10, ..Credits::default() }),
         Line("ledger pay:pi_1 1110 USD 1970-01-01 500"),
         Line("ledger pay:pi_2 1110 USD 1970-01-01 500"),
+        Parked(&[]),
+    ]);
+
+    an_invoice_whose_payments_alone_tell_that_it_was_paid_is_paid => told(
+        part_payment(1).into_iter().chain(part_payment(2)).chain([given_up()]),
+    )
+    .with_plans()
+    .ends([
+        Has(Credits { granted: 10, available: 10, ..Credits::default() }),
+        Line("ledger inv-paid:in_1 1210 USD 1970-01-01 -1000"),
+        NoLine("ledger inv-write-off:in_1"),
+        Parked(&[]),
+    ]);
+
+    an_invoice_of_which_a_part_is_paid_owes_the_rest => told(
+        part_payment(1).into_iter().chain([event("invoice.finalized", 100, invoice("open", json!({})))]),
+    )
+    .with_plans()
+    .ends([
+        Has(Credits::default()),
+        Line("ledger inv-paid:in_1 1210 USD 1970-01-01 -500"),
         Parked(&[]),
     ]);
 }
