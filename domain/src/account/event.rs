@@ -1,5 +1,7 @@
 //! An account's events: the sum of its families, flat on the wire.
 
+use std::borrow::Cow;
+
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -151,6 +153,13 @@ macro_rules! sum_of_families {
                 })+
                 None
             }
+
+            fn from_payload(name: &str, payload: &str) -> Option<Result<Self, serde_json::Error>> {
+                $(if let Some(event) = $event::from_payload(name, payload) {
+                    return Some(event.map(Self::$family));
+                })+
+                None
+            }
         }
     };
 }
@@ -228,6 +237,25 @@ impl<'de> Deserialize<'de> for AccountEvent {
 }
 
 impl AccountEvent {
+    /// Read a payload without making a tree of it, which is what reading a log mostly costs. None for any payload that this
+    /// can't read: [`Self::from_value`] says why, or reads it all the same.
+    fn from_payload(name: &str, payload: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow, rename = "type")]
+            name: Cow<'a, str>,
+            at: Timestamp,
+            effective_at: Timestamp,
+        }
+        let head: Head<'_> = serde_json::from_str(payload).ok()?;
+        let fact = AccountFact::from_payload(name, payload)?.ok()?;
+        (head.name == name).then_some(Self {
+            fact,
+            at: head.at,
+            effective_at: head.effective_at,
+        })
+    }
+
     fn from_value(name: &str, value: serde_json::Value) -> Option<Result<Self, serde_json::Error>> {
         #[derive(Deserialize)]
         struct Dates {
@@ -267,6 +295,9 @@ impl Event for AccountEvent {
                 version,
                 known,
             });
+        }
+        if let Some(event) = Self::from_payload(name, payload) {
+            return Ok(event);
         }
         let malformed = |e: serde_json::Error| DecodeError::Malformed {
             name: name.to_owned(),

@@ -302,6 +302,17 @@ pub enum HoldEnd {
     Captured,
 }
 
+impl HoldEnd {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::TimedOut => "timed_out",
+            Self::Captured => "captured",
+        }
+    }
+}
+
 /// The end of a hold: what was not captured returns to the lots it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldReleased {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 use tallybook_domain::Event;
+use tallybook_domain::account::AccountEvent;
 
 use crate::golden::{self, AnyEvent};
 
@@ -82,6 +83,26 @@ fn decoding_and_encoding_gives_the_same_bytes() {
 }
 
 /// PostgreSQL gives back what a stock repository stored with its keys in another order.
+#[test]
+fn an_event_of_an_account_reads_alike_in_one_pass_and_by_way_of_a_tree() {
+    let of_accounts: BTreeSet<&str> = AccountEvent::contract().map(|(name, _)| name).collect();
+    for golden in golden::all() {
+        if of_accounts.contains(golden.name.as_str()) {
+            let by_name = AccountEvent::decode(&golden.name, golden.version, &golden.payload);
+            let by_tree: AccountEvent = serde_json::from_str(&golden.payload).expect(&golden.stem);
+            assert_eq!(by_name.expect(&golden.stem), by_tree, "{}", golden.stem);
+        }
+    }
+}
+
+#[test]
+fn a_member_told_twice_counts_as_told_last() {
+    let once = r#"{"type":"CustomerLinked","customer":"cus_2","at":"2026-03-01T08:00:00Z","effective_at":"2026-03-01T08:00:00Z"}"#;
+    let twice = once.replace(r#""customer""#, r#""customer":"cus_1","customer""#);
+    let read = |payload: &str| AccountEvent::decode("CustomerLinked", 1, payload).expect("readable");
+    assert_eq!(read(&twice), read(once));
+}
+
 #[test]
 fn the_order_of_keys_does_not_matter() {
     for golden in golden::all() {
