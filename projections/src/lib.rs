@@ -20,7 +20,7 @@ pub use engine::{
     WaitError, status,
 };
 pub use exports::{ExportError, ExportQuery};
-pub use projection::{ApplyError, Projection};
+pub use projection::{ApplyError, Bulk, Projection};
 pub use reads::{Cursor, Page, ReadModelError, Reads, Rows};
 pub use reports::{Cell, Known, Report, ReportError, ReportName, ReportQuery};
 pub use verify::{Check, Finding, Verified, VerifyError, verify};

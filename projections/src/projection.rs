@@ -25,6 +25,11 @@ pub trait Projection: Send + Sync + 'static {
         &[]
     }
 
+    /// Build it from the first event on with fewer writes than batch by batch, where that saves any.
+    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+        None
+    }
+
     /// Change the rows by these events, which follow those applied before, with a fixed number of statements. Any way
     /// of cutting the log into batches must give the same rows.
     fn apply<'a>(
@@ -33,6 +38,27 @@ pub trait Projection: Send + Sync + 'static {
         batch: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), ApplyError>>;
 }
+
+/// A read model being built from the first event: what batches change is summed up in memory, so that a row is written once
+/// and not once a batch. Nobody reads its tables meanwhile, and what comes of it is what [`Projection::apply`] makes of the
+/// same events.
+pub trait Bulk: Send {
+    /// Take the events that follow those taken before.
+    fn take<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        batch: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), ApplyError>>;
+
+    /// Bytes in memory, roughly.
+    fn weight(&self) -> usize;
+
+    /// Write what memory has, and forget it. More may be taken afterwards.
+    fn write<'a>(&'a mut self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>>;
+}
+
+/// Rows that go into a statement, at most: its arrays are a second copy of them.
+pub(crate) const ROWS_A_STATEMENT: usize = 10_000;
 
 /// A batch was not applied; nothing of it was kept.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,8 @@
 //! An event is JSON and may name a NUL character or a year past 9999, and has nanoseconds; a row can't. One odd event
 //! must not stop a projection for everyone, so rows hold the nearest they can; the log keeps what was said.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -21,8 +23,11 @@ pub(crate) fn instant(at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A text as rows hold it.
-pub(crate) fn text(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        return Cow::Owned(text.replace('\0', "\u{fffd}"));
+    }
+    Cow::Borrowed(text)
 }
 
 /// Rows as the JSON array that `json_to_recordset` reads.
@@ -38,7 +43,7 @@ pub(crate) fn rows<T: Serialize>(rows: &[T]) -> Result<String, serde_json::Error
 
 fn replace_nul(value: &mut Value) {
     match value {
-        Value::String(found) => *found = text(found),
+        Value::String(found) => *found = text(found).into_owned(),
         Value::Array(items) => items.iter_mut().for_each(replace_nul),
         Value::Object(fields) => fields.values_mut().for_each(replace_nul),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -46,9 +46,14 @@ use tail::LogTail;
 pub struct EngineConfig {
     /// Events applied in one transaction, at most.
     pub batch_max: u32,
-    /// The same of a rebuild: many, since nobody waits for one of them, and the rows of an account that is met again are
-    /// written once.
+    /// The same while a read model is farther behind than that many: nobody waits for one of them, and the rows of an account
+    /// that is met again are written once.
+    pub catch_up_batch_max: u32,
+    /// Events a rebuild reads at a time: what it holds of the log in memory is a few times that.
     pub rebuild_batch_max: u32,
+    /// Bytes that each read model being rebuilt sums up in memory before it writes, roughly: the rows of an account that is
+    /// met again until then are written once.
+    pub rebuild_bytes_max: usize,
     /// How often to look for events of other processes. Those of this one wake the engine at once.
     pub poll_interval: Duration,
     /// How long to wait after the database was unreachable.
@@ -59,9 +64,20 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             batch_max: 2_000,
-            rebuild_batch_max: 50_000,
+            catch_up_batch_max: 20_000,
+            rebuild_batch_max: 10_000,
+            rebuild_bytes_max: 128 << 20,
             poll_interval: Duration::from_millis(100),
             retry_interval: Duration::from_millis(500),
+        }
+    }
+}
+
+impl EngineConfig {
+    fn rebuild_limits(&self) -> rebuild::Limits {
+        rebuild::Limits {
+            batch_max: self.rebuild_batch_max,
+            bytes_max: self.rebuild_bytes_max,
         }
     }
 }
@@ -274,13 +290,8 @@ impl Engine {
     pub async fn rebuild(&self, names: &[&str]) -> Result<Vec<Rebuilt>, RebuildError> {
         let inner = &self.inner;
         let chosen = rebuild::chosen(&inner.projections, names)?;
-        let built = rebuild::rebuild(
-            &inner.journal,
-            &inner.pool,
-            chosen,
-            inner.config.rebuild_batch_max,
-        )
-        .await;
+        let built =
+            rebuild::rebuild(&inner.journal, &inner.pool, chosen, inner.config.rebuild_limits()).await;
         for done in built.iter().flatten() {
             if let Some(progress) = inner.progress.get(done.name.as_str()) {
                 progress.send_if_modified(|progress| progress.reach(done.position));
@@ -317,7 +328,7 @@ impl Followers {
     ) -> Self {
         let (head_sender, head) = watch::channel(0);
         let mut heads = vec![head_sender];
-        let tail = Arc::new(LogTail::new(log.clone(), config.batch_max));
+        let tail = Arc::new(LogTail::new(log.clone()));
         let mut tasks = Vec::new();
         let mut progress = BTreeMap::new();
         for projection in projections {

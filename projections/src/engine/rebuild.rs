@@ -2,8 +2,9 @@
 //!
 //! The new build's tables are made like those of the version's first build, filled from the log's first event, and
 //! swapped in when it has caught up. Builds that are made at once share one reading of the log; each goes on for itself
-//! when that ends. Tables that rows are only appended to get their indexes when the bulk is in, and all tables are analysed
-//! before anyone reads them.
+//! when that ends. A model may sum up in memory what it writes in the end ([`Bulk`]): where that fails on an event, the build
+//! begins again batch by batch, which finds the event. Tables that rows are only appended to get their indexes when the bulk
+//! is in, and all tables are analysed before anyone reads them.
 //!
 //! The swap is one transaction: it locks the live build's row, so no runner of any
 //! process moves it, applies what is missing up to exactly the live build's place, lets the views show the new tables,
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::advance::{AdvanceError, advance};
 use super::tail;
-use super::transaction::Outcome;
+use super::transaction::{self, Outcome};
 use crate::batch::{Batch, Record};
 use crate::projection::{ApplyError, Projection};
 use crate::repo;
@@ -36,6 +37,15 @@ const SWAP_LAG: usize = 1_000;
 
 /// Events read at a time while the live build stands still.
 const SWAP_BATCH: u32 = 10_000;
+
+/// What a rebuild may hold in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Events of the log read at a time.
+    pub(super) batch_max: u32,
+    /// Bytes that a model sums up before it writes, roughly.
+    pub(super) bytes_max: usize,
+}
 
 /// A projection was built anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +122,7 @@ pub(super) async fn rebuild(
     journal: &Journal,
     pool: &PgPool,
     projections: Vec<Arc<dyn Projection>>,
-    batch_max: u32,
+    limits: Limits,
 ) -> Vec<Result<Rebuilt, RebuildError>> {
     let mut builds = JoinSet::new();
     let mut feeds = Vec::with_capacity(projections.len());
@@ -120,9 +130,9 @@ pub(super) async fn rebuild(
         let (feed, chunks) = mpsc::channel(CHUNKS_AHEAD);
         feeds.push(feed);
         let (journal, pool) = (journal.clone(), pool.clone());
-        builds.spawn(async move { (place, build(&journal, &pool, projection, chunks, batch_max).await) });
+        builds.spawn(async move { (place, build(&journal, &pool, projection, chunks, limits).await) });
     }
-    let (built, ()) = tokio::join!(builds.join_all(), read_for_all(journal, feeds, batch_max));
+    let (built, ()) = tokio::join!(builds.join_all(), read_for_all(journal, feeds, limits.batch_max));
     let mut built = built;
     built.sort_by_key(|(place, _)| *place);
     built.into_iter().map(|(_, built)| built).collect()
@@ -154,7 +164,7 @@ async fn build(
     pool: &PgPool,
     projection: Arc<dyn Projection>,
     chunks: mpsc::Receiver<Arc<[Record]>>,
-    batch_max: u32,
+    limits: Limits,
 ) -> Result<Rebuilt, RebuildError> {
     // A connection of its own, closed at the end: the lock must not stay with a pooled session, whatever happens.
     let mut connection = pool.acquire().await?.detach();
@@ -162,7 +172,7 @@ async fn build(
     if !repo::builds::try_lock_rebuild(&mut connection, name).await? {
         return Err(RebuildError::Busy(name.to_owned()));
     }
-    let result = build_and_swap(journal, &mut connection, projection.as_ref(), chunks, batch_max).await;
+    let result = build_and_swap(journal, &mut connection, projection.as_ref(), chunks, limits).await;
     if result.is_err()
         && let Err(error) = discard(&mut connection, name, "building").await
     {
@@ -170,6 +180,9 @@ async fn build(
     }
     if let Err(error) = discard(&mut connection, name, "retired").await {
         tracing::warn!(projection = name, %error, "a retired build could not be removed yet");
+    }
+    if let Err(error) = repo::builds::unlock_rebuild(&mut connection).await {
+        tracing::warn!(projection = name, %error, "the rebuild's lock goes with its session");
     }
     drop(connection.close().await);
     result
@@ -180,13 +193,21 @@ async fn build_and_swap(
     connection: &mut PgConnection,
     projection: &dyn Projection,
     mut chunks: mpsc::Receiver<Arc<[Record]>>,
-    batch_max: u32,
+    limits: Limits,
 ) -> Result<Rebuilt, RebuildError> {
     discard(connection, projection.name(), "building").await?;
     let (mut build, template) = create(connection, projection).await?;
     let mut events = 0;
-    while let Some(records) = chunks.recv().await {
-        events += apply(connection, projection, &mut build, &records).await?;
+    match fill(connection, projection, &mut build, &mut chunks, limits).await {
+        Ok((Outcome::Applied, taken)) => events += taken,
+        Ok((Outcome::Lost, _)) => return Err(RebuildError::Busy(build.name)),
+        Err(error) if error.is_retryable() => return Err(of_build(error, &build)),
+        Err(error) => {
+            tracing::warn!(projection = build.name, %error, "building in bulk failed: building batch by batch");
+            chunks.close();
+            discard(connection, projection.name(), "building").await?;
+            (build, _) = create(connection, projection).await?;
+        }
     }
     repo::builds::complete_tables(
         connection,
@@ -197,9 +218,9 @@ async fn build_and_swap(
     )
     .await?;
     loop {
-        let records = tail::read(journal, build.position, batch_max).await?;
+        let records = tail::read(journal, build.position, limits.batch_max).await?;
         events += apply(connection, projection, &mut build, &records).await?;
-        if records.len() <= SWAP_LAG && records.len() < batch_max as usize {
+        if records.len() <= SWAP_LAG && records.len() < limits.batch_max as usize {
             break;
         }
     }
@@ -218,6 +239,50 @@ async fn build_and_swap(
         position: build.position,
         events,
     })
+}
+
+/// Take all that is read for all. How many events.
+async fn fill(
+    connection: &mut PgConnection,
+    projection: &dyn Projection,
+    build: &mut Build,
+    chunks: &mut mpsc::Receiver<Arc<[Record]>>,
+    limits: Limits,
+) -> Result<(Outcome, u64), ApplyError> {
+    let mut events = 0;
+    let Some(mut bulk) = projection.bulk() else {
+        while let Some(records) = chunks.recv().await {
+            if transaction::apply(connection, projection, build, &records).await? == Outcome::Lost {
+                return Ok((Outcome::Lost, events));
+            }
+            build.position = records.last().map_or(build.position, Record::position);
+            events += records.len() as u64;
+        }
+        return Ok((Outcome::Applied, events));
+    };
+    let mut last = build.position;
+    while let Some(records) = chunks.recv().await {
+        transaction::take(connection, bulk.as_mut(), limits.bytes_max, build, &records).await?;
+        last = records.last().map_or(last, Record::position);
+        events += records.len() as u64;
+    }
+    let outcome = transaction::finish(connection, bulk.as_mut(), build, last).await?;
+    build.position = last;
+    Ok((outcome, events))
+}
+
+/// What an error of a model is to whoever wanted the build.
+fn of_build(error: ApplyError, build: &Build) -> RebuildError {
+    let poison = |position, reason| RebuildError::Poison {
+        name: build.name.clone(),
+        position,
+        reason,
+    };
+    match error {
+        ApplyError::Database(error) => error.into(),
+        ApplyError::Poison { position, reason } => poison(position, reason),
+        ApplyError::Row(error) => poison(build.position, error.to_string()),
+    }
 }
 
 /// Apply events to a build. How many.
@@ -295,14 +360,7 @@ async fn swap(
         projection
             .apply(&mut transaction, Batch::new(&missing))
             .await
-            .map_err(|error| match error {
-                ApplyError::Database(error) => error.into(),
-                other => RebuildError::Poison {
-                    name: build.name.clone(),
-                    position: missing[0].position(),
-                    reason: other.to_string(),
-                },
-            })?;
+            .map_err(|error| of_build(error, build))?;
         build.position = last;
     }
     for table in projection.tables() {

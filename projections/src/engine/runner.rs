@@ -157,7 +157,7 @@ impl<L: Log, S: Store> Runner<L, S> {
                         "building a new version"
                     );
                     let this = Arc::clone(&self.projection);
-                    match self.store.rebuild(this, self.config.rebuild_batch_max).await {
+                    match self.store.rebuild(this, self.config.rebuild_limits()).await {
                         Err(error) => {
                             tracing::error!(projection = name, %error, "the new version could not be built");
                         }
@@ -176,7 +176,10 @@ impl<L: Log, S: Store> Runner<L, S> {
             return Ok(Next::Pause(STOPPED_PAUSE));
         };
         let began = Instant::now();
-        let records = self.tail.after(build.position).await?;
+        let records = self
+            .tail
+            .after(build.position, self.limit(build.position))
+            .await?;
         if records.is_empty() {
             self.progress.send_if_modified(Progress::become_current);
             return Ok(Next::Await(build.position));
@@ -202,6 +205,15 @@ impl<L: Log, S: Store> Runner<L, S> {
                 Ok(Next::Continue)
             }
         }
+    }
+
+    /// How many events to apply at once after a position.
+    fn limit(&self, position: i64) -> u32 {
+        let behind = *self.head.borrow() - position;
+        if behind > self.config.catch_up_batch_max.into() {
+            return self.config.catch_up_batch_max;
+        }
+        self.config.batch_max
     }
 
     /// The live build, if it is of the version this release knows.

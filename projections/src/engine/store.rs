@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool, Postgres};
 use tallybook_journal::{Journal, ReadError, Recorded};
 use tokio::sync::watch;
 
-use super::rebuild::{self, RebuildError};
+use super::rebuild::{self, Limits, RebuildError};
 use super::transaction::{self, Outcome};
 use crate::batch::Record;
 use crate::projection::{ApplyError, Projection};
@@ -112,7 +112,7 @@ pub(super) trait Store: Clock + Send + Sync + 'static {
     fn rebuild(
         &self,
         projection: Arc<dyn Projection>,
-        batch_max: u32,
+        limits: Limits,
     ) -> impl Future<Output = Result<(), RebuildError>> + Send;
 }
 
@@ -137,9 +137,9 @@ impl Store for Database {
         self.pool.acquire().await
     }
 
-    async fn rebuild(&self, projection: Arc<dyn Projection>, batch_max: u32) -> Result<(), RebuildError> {
+    async fn rebuild(&self, projection: Arc<dyn Projection>, limits: Limits) -> Result<(), RebuildError> {
         let this = vec![projection];
-        let mut rebuilt = rebuild::rebuild(&self.journal, &self.pool, this, batch_max).await;
+        let mut rebuilt = rebuild::rebuild(&self.journal, &self.pool, this, limits).await;
         rebuilt.pop().map_or(Ok(()), |rebuilt| rebuilt.map(drop))
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, watch};
 use super::store::Log;
 use crate::batch::Record;
 
-/// Pieces of the log kept for runners that are not there yet. One that is slower than so many pieces reads for itself.
-const PIECES_MAX: usize = 8;
+/// Events kept for runners that are not there yet, unless one piece has more. A runner that is slower reads for itself.
+const KEPT_MAX: usize = 40_000;
 
 /// From so many events on, decoding is no task for a thread that answers requests.
 const DECODED_ASIDE: usize = 500;
@@ -21,7 +21,6 @@ const DECODED_ASIDE: usize = 500;
 /// Reads on from a position. Runners that stand near one another, which is the rule, share one reading.
 pub(super) struct LogTail<L> {
     log: L,
-    batch_max: u32,
     pieces: Mutex<VecDeque<Piece>>,
 }
 
@@ -57,17 +56,16 @@ impl Piece {
 }
 
 impl<L: Log> LogTail<L> {
-    pub(super) fn new(log: L, batch_max: u32) -> Self {
+    pub(super) fn new(log: L) -> Self {
         Self {
             log,
-            batch_max,
             pieces: Mutex::new(VecDeque::new()),
         }
     }
 
-    /// The events after a position, at most a batch. Empty at the end of the log. What was read stays true, since the
-    /// log is append-only; it may be less than what is there by now.
-    pub(super) async fn after(&self, position: i64) -> Result<Piece, ReadError> {
+    /// The events after a position: at most so many are read, and what others read is shared. Empty at the end of the log.
+    /// What was read stays true, since the log is append-only; it may be less than what is there by now.
+    pub(super) async fn after(&self, position: i64, limit: u32) -> Result<Piece, ReadError> {
         // Held while reading: who comes meanwhile most likely wants the same.
         let mut pieces = self.pieces.lock().await;
         if let Some(piece) = pieces.iter().rev().find_map(|piece| piece.after(position)) {
@@ -75,13 +73,14 @@ impl<L: Log> LogTail<L> {
         }
         let piece = Piece {
             after: position,
-            records: read(&self.log, position, self.batch_max).await?,
+            records: read(&self.log, position, limit).await?,
             first: 0,
         };
         if !piece.is_empty() {
             pieces.push_back(piece.clone());
-            if pieces.len() > PIECES_MAX {
-                pieces.pop_front();
+            let mut kept: usize = pieces.iter().map(|piece| piece.len()).sum();
+            while kept > KEPT_MAX && pieces.len() > 1 {
+                kept -= pieces.pop_front().map_or(0, |piece| piece.len());
             }
         }
         Ok(piece)

@@ -1,36 +1,27 @@
 //! Accounts and plan state: the last state each event carries.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod touched;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::Serialize;
 use sqlx::PgConnection;
-use tallybook_domain::account::{AccountFact, AccountLifeEvent};
+use tallybook_domain::account::AccountFact;
 use tallybook_domain::subscriptions::{
     Driver, SubscriptionItem, SubscriptionState, SubscriptionStatus, SubscriptionsEvent,
 };
 use tallybook_domain::trials::{TrialState, TrialStatus, TrialsEvent};
 
+use self::touched::Touched;
 use crate::batch::{AccountRecord, Batch};
-use crate::projection::{ApplyError, Projection};
+use crate::projection::{ApplyError, Bulk, Projection};
 use crate::{repo::write::accounts as repo, storable};
 
 /// Who the accounts are, and their subscriptions and trials.
 #[derive(Debug, Clone, Copy)]
 pub struct Accounts;
-
-#[derive(Serialize)]
-struct AccountRow<'a> {
-    tenant: &'a str,
-    account_id: &'a str,
-    external_id: Option<&'a str>,
-    stripe_customers: BTreeSet<&'a str>,
-    opened_at: DateTime<Utc>,
-    opened_position: i64,
-    version: i64,
-    position: i64,
-}
 
 #[derive(Serialize)]
 struct SubscriptionRow<'a> {
@@ -72,27 +63,19 @@ struct Gone<'a> {
 /// Tenant, account, subscription.
 type PlanKey<'a> = (&'a str, &'a str, &'a str);
 
-/// What a batch changes. `None`: the subscription or trial is gone.
+/// What a batch changes about plans. `None`: the subscription or trial is gone.
 #[derive(Default)]
-struct Changes<'a> {
-    accounts: BTreeMap<(&'a str, &'a str), AccountRow<'a>>,
+struct PlanChanges<'a> {
     subscriptions: BTreeMap<PlanKey<'a>, Option<SubscriptionRow<'a>>>,
     trials: BTreeMap<PlanKey<'a>, Option<TrialRow<'a>>>,
 }
 
-impl<'a> Changes<'a> {
+impl<'a> PlanChanges<'a> {
     fn note(&mut self, record: AccountRecord<'a>) {
-        let account = self.touch(record);
         match &record.event.fact {
-            AccountFact::Life(AccountLifeEvent::AccountOpened(opened)) => {
-                account.external_id = opened.external_id.as_deref();
-            }
-            AccountFact::Life(AccountLifeEvent::CustomerLinked(linked)) => {
-                account.stripe_customers.insert(&linked.customer);
-            }
             AccountFact::Subscriptions(event) => self.note_subscription(record, event),
             AccountFact::Trials(event) => self.note_trial(record, event),
-            AccountFact::Life(AccountLifeEvent::FactReversed(_))
+            AccountFact::Life(_)
             | AccountFact::Credits(_)
             | AccountFact::Purchases(_)
             | AccountFact::PurchaseLife(_)
@@ -100,25 +83,6 @@ impl<'a> Changes<'a> {
             | AccountFact::Recognition(_)
             | AccountFact::Policies(_) => {}
         }
-    }
-
-    fn touch(&mut self, record: AccountRecord<'a>) -> &mut AccountRow<'a> {
-        let row = self
-            .accounts
-            .entry((record.tenant, record.account))
-            .or_insert_with(|| AccountRow {
-                tenant: record.tenant,
-                account_id: record.account,
-                external_id: None,
-                stripe_customers: BTreeSet::new(),
-                opened_at: storable::instant(record.event.effective_at),
-                opened_position: record.position(),
-                version: 0,
-                position: 0,
-            });
-        row.version = record.sequence();
-        row.position = record.position();
-        row
     }
 
     fn note_subscription(&mut self, record: AccountRecord<'a>, event: &'a SubscriptionsEvent) {
@@ -158,6 +122,24 @@ impl<'a> Changes<'a> {
         };
         let row = state.map(|state| trial_row(record, id, state));
         self.trials.insert((record.tenant, record.account, id), row);
+    }
+
+    async fn write(self, connection: &mut PgConnection) -> Result<(), ApplyError> {
+        let (put, gone) = split(self.subscriptions);
+        if !put.is_empty() {
+            repo::put_subscriptions(connection, &storable::rows(&put)?).await?;
+        }
+        if !gone.is_empty() {
+            repo::remove_subscriptions(connection, &storable::rows(&gone)?).await?;
+        }
+        let (put, gone) = split(self.trials);
+        if !put.is_empty() {
+            repo::put_trials(connection, &storable::rows(&put)?).await?;
+        }
+        if !gone.is_empty() {
+            repo::remove_trials(connection, &storable::rows(&gone)?).await?;
+        }
+        Ok(())
     }
 }
 
@@ -226,36 +208,51 @@ impl Projection for Accounts {
         &["accounts", "subscriptions", "trials"]
     }
 
+    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+        Some(Box::new(Touched::default()))
+    }
+
     fn apply<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         batch: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move {
-            let mut changes = Changes::default();
-            for record in batch.account_events()? {
-                changes.note(record);
-            }
-            let accounts: Vec<_> = changes.accounts.into_values().collect();
-            if accounts.is_empty() {
-                return Ok(());
-            }
-            repo::touch_accounts(connection, &storable::rows(&accounts)?).await?;
-            let (put, gone) = split(changes.subscriptions);
-            if !put.is_empty() {
-                repo::put_subscriptions(connection, &storable::rows(&put)?).await?;
-            }
-            if !gone.is_empty() {
-                repo::remove_subscriptions(connection, &storable::rows(&gone)?).await?;
-            }
-            let (put, gone) = split(changes.trials);
-            if !put.is_empty() {
-                repo::put_trials(connection, &storable::rows(&put)?).await?;
-            }
-            if !gone.is_empty() {
-                repo::remove_trials(connection, &storable::rows(&gone)?).await?;
-            }
-            Ok(())
+            let mut touched = Touched::default();
+            let plans = note(&mut touched, batch)?;
+            touched.write(connection).await?;
+            plans.write(connection).await
         })
+    }
+}
+
+/// Count a batch in: what it changes about plans is left to be written.
+fn note<'a>(touched: &mut Touched, batch: Batch<'a>) -> Result<PlanChanges<'a>, ApplyError> {
+    let mut plans = PlanChanges::default();
+    for record in batch.account_events()? {
+        touched.note(record);
+        plans.note(record);
+    }
+    Ok(plans)
+}
+
+impl Bulk for Touched {
+    fn take<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        batch: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move {
+            // Plans change seldom: their rows are written as they come.
+            note(self, batch)?.write(connection).await
+        })
+    }
+
+    fn weight(&self) -> usize {
+        Touched::weight(self)
+    }
+
+    fn write<'a>(&'a mut self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move { Touched::write(&std::mem::take(self), connection).await })
     }
 }

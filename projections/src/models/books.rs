@@ -1,5 +1,7 @@
 //! The books: the entry of every event, numbered, what the accounts come to, and what their keys stand for.
 
+mod ledger;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,13 +11,14 @@ use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use tallybook_domain::account::{AccountFact, AccountLifeEvent};
 use tallybook_domain::credits::CreditsEvent;
-use tallybook_domain::postings::{Entry, LedgerAccount, entry, treasury_entry};
+use tallybook_domain::postings::{Entry, entry, treasury_entry};
 use tallybook_domain::treasury::TreasuryFact;
 
+use self::ledger::Ledger;
 use super::{recurring, sub_ledger};
 use crate::batch::{Batch, Content, Record};
-use crate::projection::{ApplyError, Projection};
-use crate::repo::write::books::{self as repo, Turnovers};
+use crate::projection::{ApplyError, Bulk, Projection};
+use crate::repo::write::books as repo;
 use crate::storable;
 
 /// The general journal and the ledger.
@@ -100,46 +103,6 @@ fn posted(record: &Record) -> Result<Option<Posted<'_>>, ApplyError> {
     }))
 }
 
-/// Debits and credits by account, key, commodity and date.
-#[derive(Default)]
-struct Ledger<'a>(BTreeMap<LedgerKey<'a>, (i128, i128)>);
-
-type LedgerKey<'a> = (&'a str, &'a str, LedgerAccount, &'a str, &'a str, NaiveDate);
-
-impl<'a> Ledger<'a> {
-    fn post(&mut self, posted: &'a Posted<'a>, date: NaiveDate) {
-        for line in &posted.entry.lines {
-            let key = (
-                posted.tenant,
-                posted.account_id,
-                line.account,
-                line.key.as_str(),
-                line.commodity.as_str(),
-                date,
-            );
-            let (debit, credit) = self.0.entry(key).or_default();
-            let amount = i128::from(line.amount);
-            *debit += amount.max(0);
-            *credit -= amount.min(0);
-        }
-    }
-
-    fn turnovers(&self) -> Turnovers {
-        let mut turnovers = Turnovers::default();
-        for ((tenant, account_id, account, key, commodity, date), (debit, credit)) in &self.0 {
-            turnovers.tenants.push((*tenant).to_owned());
-            turnovers.account_ids.push((*account_id).to_owned());
-            turnovers.ledger_accounts.push(account.code().to_owned());
-            turnovers.sub_keys.push(storable::text(key));
-            turnovers.commodities.push((*commodity).to_owned());
-            turnovers.dates.push(*date);
-            turnovers.debits.push(debit.to_string());
-            turnovers.credits.push(credit.to_string());
-        }
-        turnovers
-    }
-}
-
 impl Books {
     /// Learn the zones of tenants not seen before. One that is not registered keeps UTC and is asked for again.
     async fn zones(
@@ -194,19 +157,38 @@ async fn last_numbers(
         .collect())
 }
 
-async fn write(
+/// Append the entries of a batch and what it says of keys and subscriptions. What it adds to accounts is left in `ledger`.
+async fn append(
+    books: &Books,
+    connection: &mut PgConnection,
+    batch: Batch<'_>,
+    ledger: &mut Ledger,
+) -> Result<(), ApplyError> {
+    let entries: Vec<Posted<'_>> = batch
+        .records()
+        .iter()
+        .filter_map(|record| posted(record).transpose())
+        .collect::<Result<_, _>>()?;
+    if !entries.is_empty() {
+        append_entries(books, connection, &entries, ledger).await?;
+    }
+    sub_ledger::append(connection, batch.records()).await?;
+    recurring::append(connection, batch.records()).await
+}
+
+async fn append_entries(
     books: &Books,
     connection: &mut PgConnection,
     entries: &[Posted<'_>],
+    ledger: &mut Ledger,
 ) -> Result<(), ApplyError> {
     let zones = books.zones(connection, entries).await?;
     let mut numbers = last_numbers(connection, entries).await?;
-    let mut ledger = Ledger::default();
     let mut rows = repo::Entries::default();
     for posted in entries {
         let zone = zones.get(posted.tenant).copied().unwrap_or(Tz::UTC);
         let date = accounting_date(posted.entry.effective_at, zone);
-        ledger.post(posted, date);
+        ledger.post(posted.tenant, posted.account_id, date, &posted.entry);
         let number = numbers.entry(posted.tenant.to_owned()).or_default();
         *number += 1;
         rows.tenants.push(posted.tenant);
@@ -215,20 +197,18 @@ async fn write(
         rows.sequences.push(posted.sequence);
         rows.positions.push(posted.position);
         rows.entry_nos.push(*number);
-        rows.natural_keys.push(storable::text(posted.entry.key.as_str()));
+        rows.natural_keys
+            .push(storable::text(posted.entry.key.as_str()).into_owned());
         rows.event_types.push(&posted.entry.description);
         rows.reversals.push(posted.is_reversal);
         rows.effective_at
             .push(storable::instant(posted.entry.effective_at));
         rows.accounting_dates.push(date);
         rows.recorded_at.push(posted.recorded_at);
-        rows.posted_by.push(storable::text(&posted.actor));
+        rows.posted_by.push(storable::text(&posted.actor).into_owned());
         rows.lines.push(storable::rows(&posted.entry.lines)?);
     }
     repo::append_entries(connection, &rows).await?;
-    let turnovers = ledger.turnovers();
-    repo::add_to_balances(connection, &turnovers).await?;
-    repo::add_to_totals(connection, &turnovers).await?;
     Ok(())
 }
 
@@ -256,22 +236,46 @@ impl Projection for Books {
         &["journal_entries", "sub_ledger_terms", "recurring"]
     }
 
+    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+        Some(Box::new(BooksInBulk {
+            books: self,
+            ledger: Ledger::default(),
+        }))
+    }
+
     fn apply<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         batch: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move {
-            let entries: Vec<Posted<'_>> = batch
-                .records()
-                .iter()
-                .filter_map(|record| posted(record).transpose())
-                .collect::<Result<_, _>>()?;
-            if !entries.is_empty() {
-                write(self, connection, &entries).await?;
-            }
-            sub_ledger::append(connection, batch.records()).await?;
-            recurring::append(connection, batch.records()).await
+            let mut ledger = Ledger::default();
+            append(self, connection, batch, &mut ledger).await?;
+            ledger.write(connection).await
         })
+    }
+}
+
+/// The books being built: entries are appended as they come, balances are written in the end.
+struct BooksInBulk<'b> {
+    books: &'b Books,
+    ledger: Ledger,
+}
+
+impl Bulk for BooksInBulk<'_> {
+    fn take<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        batch: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move { append(self.books, connection, batch, &mut self.ledger).await })
+    }
+
+    fn weight(&self) -> usize {
+        self.ledger.weight()
+    }
+
+    fn write<'a>(&'a mut self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move { std::mem::take(&mut self.ledger).write(connection).await })
     }
 }

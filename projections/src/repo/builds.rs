@@ -124,6 +124,14 @@ pub(crate) async fn try_lock_rebuild(connection: &mut PgConnection, name: &str) 
     .await
 }
 
+/// Let others rebuild it. A session that is closed keeps its locks until the server has ended it, in its own time.
+pub(crate) async fn unlock_rebuild(connection: &mut PgConnection) -> sqlx::Result<()> {
+    connection
+        .execute("select pg_advisory_unlock_all()")
+        .await
+        .map(drop)
+}
+
 /// A schema whose tables are those of this version.
 pub(crate) async fn template(
     connection: &mut PgConnection,

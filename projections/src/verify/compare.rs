@@ -17,7 +17,11 @@ struct Expected(HashMap<(String, String, String), Value>);
 
 impl Expected {
     fn add(&mut self, owner: (&str, &str), key: &str, facts: Value) {
-        let key = (owner.0.to_owned(), owner.1.to_owned(), storable::text(key));
+        let key = (
+            owner.0.to_owned(),
+            owner.1.to_owned(),
+            storable::text(key).into_owned(),
+        );
         self.0.insert(key, facts);
     }
 

@@ -22,7 +22,7 @@ fn micros(at: DateTime<Utc>) -> i64 {
 }
 
 fn text(found: Option<&str>) -> Option<String> {
-    found.map(storable::text)
+    found.map(|text| storable::text(text).into_owned())
 }
 
 pub(super) fn index(record: &Record) -> Option<Value> {
@@ -91,7 +91,7 @@ pub(super) fn recurring(effective_at: DateTime<Utc>, items: &Value) -> Value {
 }
 
 pub(super) fn account(folded: &Folded) -> Value {
-    let customers: Vec<String> = folded.state.customers().map(storable::text).collect();
+    let customers: Vec<_> = folded.state.customers().map(storable::text).collect();
     json!([
         text(folded.state.external_id()),
         customers,

@@ -14,7 +14,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 pub(crate) fn batches_of(batch_max: u32) -> EngineConfig {
     EngineConfig {
         batch_max,
+        catch_up_batch_max: batch_max,
         rebuild_batch_max: batch_max * 5,
+        rebuild_bytes_max: 128 << 20,
         poll_interval: Duration::from_millis(10),
         retry_interval: Duration::from_millis(10),
     }

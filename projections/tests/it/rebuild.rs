@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use tallybook_journal::testing;
-use tallybook_projections::{ApplyError, Batch, Engine, Projection, RebuildError, models};
+use tallybook_projections::{ApplyError, Batch, Engine, EngineConfig, Projection, RebuildError, models};
 
 use crate::engine::{PATIENCE, batches_of, journal_with_tenants};
 use crate::history::History;
@@ -63,6 +63,35 @@ async fn readers_never_go_back_while_everything_is_rebuilt_beside_writers() {
     );
     let schemas = "select count(*) from pg_namespace where nspname ~ '_v1(_b[0-9]+)?$'";
     assert_eq!(number(&mut connection, schemas).await, kept_models);
+}
+
+#[tokio::test]
+async fn a_rebuild_gives_the_rows_that_batches_gave_however_much_memory_it_has() {
+    let (database, journal) = journal_with_tenants().await;
+    let mut history = History::new("memory", 11);
+    history.run(&journal, 300).await;
+    history.transfer(&journal).await;
+    let followed = Engine::start(&journal, batches_of(7));
+    followed.catch_up(PATIENCE).await.expect("it catches up");
+    let mut connection = testing::connect(&database).await;
+    let kept = dump(&mut connection).await;
+    followed.stop().await;
+    for rebuild_bytes_max in [0, 4_096, 128 << 20] {
+        let engine = Engine::start(
+            &journal,
+            EngineConfig {
+                rebuild_bytes_max,
+                ..batches_of(7)
+            },
+        );
+        engine.rebuild(&[]).await.expect("it rebuilds");
+        assert_eq!(
+            kept,
+            dump(&mut connection).await,
+            "with {rebuild_bytes_max} bytes"
+        );
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Row};
 
 /// Every table that is shown.
-pub(crate) const TABLES: [&str; 13] = [
+pub(crate) const TABLES: [&str; 15] = [
     "accounts",
     "subscriptions",
     "trials",
@@ -15,6 +15,8 @@ pub(crate) const TABLES: [&str; 13] = [
     "entry_numbers",
     "ledger_balances",
     "ledger_totals",
+    "sub_ledger_terms",
+    "recurring",
     "event_index",
     "timers",
 ];

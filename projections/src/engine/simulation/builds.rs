@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::database::{Condition, Database, MemoryLog, STEP_US, Shelf, TRAVEL_US, Transaction, lost};
 use crate::batch::Record;
 use crate::engine::advance::{AdvanceError, advance};
-use crate::engine::rebuild::RebuildError;
+use crate::engine::rebuild::{Limits, RebuildError};
 use crate::engine::store::{Clock, Session, Store};
 use crate::engine::tail;
 use crate::engine::transaction::Outcome;
@@ -73,13 +73,13 @@ impl Store for Builds {
     }
 
     /// In short what `rebuild` does with SQL, by the same reading and advancing.
-    async fn rebuild(&self, projection: Arc<dyn Projection>, batch_max: u32) -> Result<(), RebuildError> {
+    async fn rebuild(&self, projection: Arc<dyn Projection>, limits: Limits) -> Result<(), RebuildError> {
         let name = projection.name();
         let _only = Only::lock(&self.database, name).ok_or_else(|| RebuildError::Busy(name.to_owned()))?;
         let mut session = self.session().await?;
         let mut build = self.begin(name, projection.version()).await?;
         loop {
-            let records = tail::read(&self.log, build.position, batch_max).await?;
+            let records = tail::read(&self.log, build.position, limits.batch_max).await?;
             match advance(&mut session, projection.as_ref(), &mut build, &records).await {
                 Ok(Outcome::Applied) => {}
                 Ok(Outcome::Lost) => return Err(RebuildError::Busy(name.to_owned())),

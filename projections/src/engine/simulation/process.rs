@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use super::builds::Builds;
 use super::database::Database;
 use crate::batch::Batch;
+use crate::engine::rebuild::Limits;
 use crate::engine::runner::Progress;
 use crate::engine::store::Store;
 use crate::engine::{EngineConfig, Followers};
@@ -81,7 +82,9 @@ impl Process {
         });
         let config = EngineConfig {
             batch_max: release.batch_max,
+            catch_up_batch_max: release.batch_max * 2,
             rebuild_batch_max: release.batch_max * 3,
+            rebuild_bytes_max: usize::MAX,
             poll_interval: Duration::from_millis(20),
             retry_interval: Duration::from_millis(30),
         };
@@ -130,7 +133,11 @@ impl Process {
         let builds = Arc::clone(&self.builds);
         let Release { version, batch_max } = self.release;
         self.rebuilds.push(spawn(async move {
-            drop(builds.rebuild(Arc::new(Model { name, version }), batch_max).await);
+            let limits = Limits {
+                batch_max,
+                bytes_max: usize::MAX,
+            };
+            drop(builds.rebuild(Arc::new(Model { name, version }), limits).await);
         }));
     }
 }

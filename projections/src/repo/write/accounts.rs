@@ -1,26 +1,68 @@
 //! Accounts, subscriptions and trials.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// New accounts, and what changed about known ones. `$rows`: accounts.
-pub(crate) async fn touch_accounts(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+/// Accounts, column by column.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts<'a> {
+    pub(crate) tenants: Vec<&'a str>,
+    pub(crate) account_ids: Vec<&'a str>,
+    pub(crate) external_ids: Vec<Option<&'a str>>,
+    pub(crate) opened_at: Vec<DateTime<Utc>>,
+    pub(crate) opened_positions: Vec<i64>,
+    pub(crate) versions: Vec<i64>,
+    pub(crate) positions: Vec<i64>,
+}
+
+/// New accounts, and what changed about known ones.
+pub(crate) async fn touch_accounts(connection: &mut PgConnection, rows: &Accounts<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        r#"insert into accounts (tenant, account_id, external_id, stripe_customers, opened_at, opened_position, version,
-                                 position)
-           select tenant, account_id, external_id, stripe_customers, opened_at, opened_position, version, position
-           from json_to_recordset($1::text::json)
-                as row (tenant text, account_id text, external_id text, stripe_customers text[],
-                        opened_at timestamptz, opened_position bigint, version bigint, position bigint)
-           on conflict (tenant, account_id) do update
-           set external_id = coalesce(excluded.external_id, accounts.external_id),
-               stripe_customers = array(
-                   select distinct customer collate "C"
-                   from unnest(accounts.stripe_customers || excluded.stripe_customers) as customer
-                   order by customer collate "C"
-               ),
-               version = excluded.version,
-               position = excluded.position"#,
-        rows
+        "insert into accounts (tenant, account_id, external_id, opened_at, opened_position, version, position)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
+                              $7::bigint[])
+         on conflict (tenant, account_id) do update
+         set external_id = coalesce(excluded.external_id, accounts.external_id), version = excluded.version,
+             position = excluded.position",
+        &rows.tenants as &[&str],
+        &rows.account_ids as &[&str],
+        &rows.external_ids as &[Option<&str>],
+        &rows.opened_at,
+        &rows.opened_positions,
+        &rows.versions,
+        &rows.positions
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Stripe customers, and whose accounts they are.
+#[derive(Debug, Default)]
+pub(crate) struct Customers<'a> {
+    pub(crate) tenants: Vec<&'a str>,
+    pub(crate) account_ids: Vec<&'a str>,
+    pub(crate) customers: Vec<&'a str>,
+}
+
+/// Add customers to accounts that are there.
+pub(crate) async fn link_customers(connection: &mut PgConnection, rows: &Customers<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"update accounts
+           set stripe_customers = array(
+               select distinct customer collate "C"
+               from unnest(accounts.stripe_customers || linked.customers) as customer
+               order by customer collate "C"
+           )
+           from (
+               select tenant, account_id, array_agg(customer) as customers
+               from unnest($1::text[], $2::text[], $3::text[]) as row (tenant, account_id, customer)
+               group by tenant, account_id
+           ) linked
+           where accounts.tenant = linked.tenant and accounts.account_id = linked.account_id"#,
+        &rows.tenants as &[&str],
+        &rows.account_ids as &[&str],
+        &rows.customers as &[&str]
     )
     .execute(connection)
     .await

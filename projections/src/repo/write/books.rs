@@ -90,19 +90,22 @@ pub(crate) async fn append_entries(connection: &mut PgConnection, rows: &Entries
 
 /// What a batch adds to accounts, column by column. Sums are decimal text: they may not fit 64 bits.
 #[derive(Default)]
-pub(crate) struct Turnovers {
-    pub(crate) tenants: Vec<String>,
-    pub(crate) account_ids: Vec<String>,
-    pub(crate) ledger_accounts: Vec<String>,
-    pub(crate) sub_keys: Vec<String>,
-    pub(crate) commodities: Vec<String>,
+pub(crate) struct Turnovers<'a> {
+    pub(crate) tenants: Vec<&'a str>,
+    pub(crate) account_ids: Vec<&'a str>,
+    pub(crate) ledger_accounts: Vec<&'a str>,
+    pub(crate) sub_keys: Vec<&'a str>,
+    pub(crate) commodities: Vec<&'a str>,
     pub(crate) dates: Vec<NaiveDate>,
     pub(crate) debits: Vec<String>,
     pub(crate) credits: Vec<String>,
 }
 
 /// Add turnovers to the accounts' balances.
-pub(crate) async fn add_to_balances(connection: &mut PgConnection, added: &Turnovers) -> sqlx::Result<()> {
+pub(crate) async fn add_to_balances(
+    connection: &mut PgConnection,
+    added: &Turnovers<'_>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into ledger_balances (tenant, account_id, ledger_account, sub_key, commodity, accounting_date, debit,
                                         credit)
@@ -112,11 +115,11 @@ pub(crate) async fn add_to_balances(connection: &mut PgConnection, added: &Turno
                 as added (tenant, account_id, ledger_account, sub_key, commodity, accounting_date, debit, credit)
            on conflict (tenant, account_id, ledger_account, sub_key, commodity, accounting_date) do update
            set debit = ledger_balances.debit + excluded.debit, credit = ledger_balances.credit + excluded.credit"#,
-        &added.tenants,
-        &added.account_ids,
-        &added.ledger_accounts,
-        &added.sub_keys,
-        &added.commodities,
+        &added.tenants as &[&str],
+        &added.account_ids as &[&str],
+        &added.ledger_accounts as &[&str],
+        &added.sub_keys as &[&str],
+        &added.commodities as &[&str],
         &added.dates,
         &added.debits,
         &added.credits
@@ -127,7 +130,7 @@ pub(crate) async fn add_to_balances(connection: &mut PgConnection, added: &Turno
 }
 
 /// Add turnovers to the tenants' totals.
-pub(crate) async fn add_to_totals(connection: &mut PgConnection, added: &Turnovers) -> sqlx::Result<()> {
+pub(crate) async fn add_to_totals(connection: &mut PgConnection, added: &Turnovers<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into ledger_totals (tenant, ledger_account, commodity, accounting_date, debit, credit)
            select tenant, ledger_account, commodity, accounting_date, sum(debit::numeric), sum(credit::numeric)
@@ -136,9 +139,9 @@ pub(crate) async fn add_to_totals(connection: &mut PgConnection, added: &Turnove
            group by tenant, ledger_account, commodity, accounting_date
            on conflict (tenant, ledger_account, commodity, accounting_date) do update
            set debit = ledger_totals.debit + excluded.debit, credit = ledger_totals.credit + excluded.credit"#,
-        &added.tenants,
-        &added.ledger_accounts,
-        &added.commodities,
+        &added.tenants as &[&str],
+        &added.ledger_accounts as &[&str],
+        &added.commodities as &[&str],
         &added.dates,
         &added.debits,
         &added.credits

@@ -1,5 +1,6 @@
 //! When accounts next need the clock.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// An event of an account, before a batch.
@@ -36,18 +37,30 @@ pub(crate) async fn events_up_to(
     .await
 }
 
-/// Accounts that need the clock.
-pub(crate) async fn put(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+/// Accounts that need the clock, column by column.
+#[derive(Debug, Default)]
+pub(crate) struct Timers<'a> {
+    pub(crate) tenants: Vec<&'a str>,
+    pub(crate) account_ids: Vec<&'a str>,
+    pub(crate) test_clocks: Vec<Option<&'a str>>,
+    pub(crate) due_at: Vec<DateTime<Utc>>,
+    pub(crate) versions: Vec<i64>,
+    pub(crate) positions: Vec<i64>,
+}
+
+/// Put timers.
+pub(crate) async fn put(connection: &mut PgConnection, rows: &Timers<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        r#"insert into timers (tenant, account_id, test_clock, due_at, version, position)
-           select tenant, account_id, test_clock, due_at, version, position
-           from json_to_recordset($1::text::json)
-                as row (tenant text, account_id text, test_clock text, due_at timestamptz, version bigint,
-                        position bigint)
-           where due_at is not null
-           on conflict (tenant, account_id) do update
-           set due_at = excluded.due_at, version = excluded.version, position = excluded.position"#,
-        rows
+        "insert into timers (tenant, account_id, test_clock, due_at, version, position)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[])
+         on conflict (tenant, account_id) do update
+         set due_at = excluded.due_at, version = excluded.version, position = excluded.position",
+        &rows.tenants as &[&str],
+        &rows.account_ids as &[&str],
+        &rows.test_clocks as &[Option<&str>],
+        &rows.due_at,
+        &rows.versions,
+        &rows.positions
     )
     .execute(connection)
     .await
@@ -55,15 +68,16 @@ pub(crate) async fn put(connection: &mut PgConnection, rows: &str) -> sqlx::Resu
 }
 
 /// Accounts that need it no more.
-pub(crate) async fn remove(connection: &mut PgConnection, rows: &str) -> sqlx::Result<()> {
+pub(crate) async fn remove(
+    connection: &mut PgConnection,
+    tenants: &[&str],
+    account_ids: &[&str],
+) -> sqlx::Result<()> {
     sqlx::query!(
-        r#"delete from timers
-           where (tenant, account_id) in (
-               select tenant, account_id
-               from json_to_recordset($1::text::json) as row (tenant text, account_id text, due_at timestamptz)
-               where due_at is null
-           )"#,
-        rows
+        "delete from timers
+         where (tenant, account_id) in (select * from unnest($1::text[], $2::text[]))",
+        tenants as &[&str],
+        account_ids as &[&str]
     )
     .execute(connection)
     .await
