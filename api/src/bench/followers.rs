@@ -162,20 +162,49 @@ fn seen(what: &str, events: u64, times: &[Duration]) -> Seen {
     }
 }
 
-/// A writer at full speed, first alone, then with read models behind it.
+/// A writer at full speed: alone, with read models behind it, and with all of them built anew meanwhile.
 async fn behind_a_writer(
     tallybook: &Arc<Tallybook>,
     accounts: &Arc<Accounts>,
     database: &PgConnectOptions,
     args: &FollowersArgs,
 ) -> Result<Vec<Seen>, CliError> {
-    let alone = written(tallybook, accounts, args, "alone").await?;
+    let mut seen = vec![written(tallybook, accounts, args, "alone").await?];
     accounts.audit(database).await?;
+    for (how, rebuilds) in [("with read models", false), ("while all are rebuilt", true)] {
+        seen.extend(followed(tallybook, accounts, args, how, rebuilds).await?);
+        accounts.audit(database).await?;
+    }
+    Ok(seen)
+}
+
+/// A writer at full speed with read models behind it, which may be built anew meanwhile.
+async fn followed(
+    tallybook: &Arc<Tallybook>,
+    accounts: &Arc<Accounts>,
+    args: &FollowersArgs,
+    how: &str,
+    rebuilds: bool,
+) -> Result<Vec<Seen>, CliError> {
     let engine = Engine::start(tallybook.journal(), EngineConfig::default());
     engine.catch_up(PATIENCE).await.map_err(CliError::from_error)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let watching = tokio::spawn(watch_lag(engine.clone(), tallybook.journal().clone(), stopped));
-    let mut followed = written(tallybook, accounts, args, "with read models").await?;
+    let rebuilding = async {
+        if !rebuilds {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let rebuilt = engine.rebuild(&[]).await.map_err(CliError::from_error)?;
+        let events = rebuilt.iter().map(|it| it.events).max().unwrap_or_default();
+        Ok(Some(seen(
+            "rebuild all beside the writer",
+            events,
+            &[began.elapsed()],
+        )))
+    };
+    let writing = written(tallybook, accounts, args, how);
+    let (mut followed, rebuilt) = tokio::try_join!(writing, rebuilding)?;
     let began = Instant::now();
     let head = tallybook.journal().head().await.map_err(CliError::from_error)?;
     let behind = head - engine.position();
@@ -184,8 +213,10 @@ async fn behind_a_writer(
     drop(stop);
     followed.lag_ms = Some(millis(watching.await.map_err(CliError::from_error)?));
     engine.stop().await;
-    accounts.audit(database).await?;
-    Ok(vec![alone, followed, rest])
+    Ok([Some(followed), rebuilt, Some(rest)]
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 async fn written(
