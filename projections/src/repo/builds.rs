@@ -255,8 +255,9 @@ pub(crate) async fn show(connection: &mut PgConnection, schema: &str, table: &st
     connection.execute(ddl.as_str()).await.map(drop)
 }
 
-/// Retire the live build and let this one be it.
+/// Retire the live build and let this one be it. That commit waits for the disk, and with it all that was written before.
 pub(crate) async fn exchange(connection: &mut PgConnection, build: &Build) -> sqlx::Result<()> {
+    connection.execute("set local synchronous_commit to on").await?;
     sqlx::query!(
         "update projection_builds set state = 'retired' where name = $1 and state = 'live'",
         build.name
