@@ -25,8 +25,10 @@ pub trait Projection: Send + Sync + 'static {
         &[]
     }
 
-    /// Build it from the first event on with fewer writes than batch by batch, where that saves any.
-    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+    /// Build it from the first event on with fewer writes than batch by batch, where that saves any. `bytes_max` is what it may
+    /// have in memory, roughly; who has more is told to write.
+    fn bulk(&self, bytes_max: usize) -> Option<Box<dyn Bulk + '_>> {
+        let _ = bytes_max;
         None
     }
 

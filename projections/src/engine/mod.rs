@@ -66,7 +66,7 @@ impl Default for EngineConfig {
             batch_max: 2_000,
             catch_up_batch_max: 20_000,
             rebuild_batch_max: 10_000,
-            rebuild_bytes_max: 128 << 20,
+            rebuild_bytes_max: 256 << 20,
             poll_interval: Duration::from_millis(100),
             retry_interval: Duration::from_millis(500),
         }

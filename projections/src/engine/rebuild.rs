@@ -250,7 +250,7 @@ async fn fill(
     limits: Limits,
 ) -> Result<(Outcome, u64), ApplyError> {
     let mut events = 0;
-    let Some(mut bulk) = projection.bulk() else {
+    let Some(mut bulk) = projection.bulk(limits.bytes_max) else {
         while let Some(records) = chunks.recv().await {
             if transaction::apply(connection, projection, build, &records).await? == Outcome::Lost {
                 return Ok((Outcome::Lost, events));

@@ -208,7 +208,7 @@ impl Projection for Accounts {
         &["accounts", "subscriptions", "trials"]
     }
 
-    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+    fn bulk(&self, _: usize) -> Option<Box<dyn Bulk + '_>> {
         Some(Box::new(Touched::default()))
     }
 

@@ -236,7 +236,7 @@ impl Projection for Books {
         &["journal_entries", "sub_ledger_terms", "recurring"]
     }
 
-    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+    fn bulk(&self, _: usize) -> Option<Box<dyn Bulk + '_>> {
         Some(Box::new(BooksInBulk {
             books: self,
             ledger: Ledger::default(),

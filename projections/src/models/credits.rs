@@ -41,7 +41,7 @@ impl Projection for Credits {
         &["lots", "balances", "holds"]
     }
 
-    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
+    fn bulk(&self, _: usize) -> Option<Box<dyn Bulk + '_>> {
         Some(Box::new(Changes::default()))
     }
 

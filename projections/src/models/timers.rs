@@ -3,7 +3,8 @@
 //! That is a question to the account's whole state, which no row holds. So this model folds accounts as the journal does,
 //! and remembers those it folded last. What it does not remember, or remembers at another version (a batch that was
 //! rolled back, another process that applied one), it folds again from the log, up to the batch. The rows depend on the log
-//! alone. Built from the first event, it folds each account as far as memory goes, and asks its state once.
+//! alone. Built from the first event, it folds each account once and asks its state once; accounts that memory has no room for
+//! are folded from the log in the end, one after another.
 
 mod folds;
 
@@ -59,8 +60,12 @@ impl Projection for Timers {
         &["timers"]
     }
 
-    fn bulk(&self) -> Option<Box<dyn Bulk + '_>> {
-        Some(Box::new(Folds::default()))
+    fn bulk(&self, bytes_max: usize) -> Option<Box<dyn Bulk + '_>> {
+        Some(Box::new(TimersInBulk {
+            folds: Folds::default(),
+            put_off: HashMap::new(),
+            bytes_max,
+        }))
     }
 
     fn apply<'a>(
@@ -79,20 +84,83 @@ impl Projection for Timers {
     }
 }
 
-impl Bulk for Folds {
+/// The model being built.
+struct TimersInBulk {
+    folds: Folds,
+    /// The sequence of the last event of each account that there was no room for.
+    put_off: HashMap<String, i64>,
+    bytes_max: usize,
+}
+
+/// Events that are folded at once of accounts that were put off.
+const REFOLDED_AT_ONCE: i64 = 50_000;
+
+impl TimersInBulk {
+    /// Put off what is too much.
+    fn make_room(&mut self) {
+        let (known, weight) = (self.folds.0.len(), self.folds.weight());
+        if weight <= self.bytes_max {
+            return;
+        }
+        let excess = known - known.saturating_mul(self.bytes_max) / weight;
+        let streams: Vec<String> = self.folds.0.keys().take(excess).cloned().collect();
+        for stream in streams {
+            if let Some(folded) = self.folds.0.remove(&stream) {
+                self.put_off.insert(stream, folded.version());
+            }
+        }
+    }
+
+    /// Fold what was put off, some accounts at a time.
+    async fn write_put_off(&mut self, connection: &mut PgConnection) -> Result<(), ApplyError> {
+        let mut put_off: Vec<(String, i64)> = self.put_off.drain().collect();
+        put_off.sort_unstable();
+        while !put_off.is_empty() {
+            let mut events = 0;
+            let fitting = put_off.iter().rev().take_while(|(_, sequence)| {
+                events += sequence;
+                events <= REFOLDED_AT_ONCE
+            });
+            let first = put_off.len() - fitting.count().max(1);
+            let folds = Folds::of_log(connection, &put_off.split_off(first)).await?;
+            folds.write(connection).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Bulk for TimersInBulk {
     fn take<'a>(
         &'a mut self,
         connection: &'a mut PgConnection,
         batch: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(async move { Folds::take(self, connection, &batch.account_events()?).await })
+        Box::pin(async move {
+            let mut events = batch.account_events()?;
+            events.retain(
+                |record| match self.put_off.get_mut(&record.recorded.aggregate_id) {
+                    Some(last) => {
+                        *last = record.sequence();
+                        false
+                    }
+                    None => true,
+                },
+            );
+            self.folds.take(connection, &events).await?;
+            self.make_room();
+            Ok(())
+        })
     }
 
+    /// It makes room by itself: an account that is written too early would have to be folded again.
     fn weight(&self) -> usize {
-        Folds::weight(self)
+        0
     }
 
     fn write<'a>(&'a mut self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(async move { Folds::write(&std::mem::take(self), connection).await })
+        Box::pin(async move {
+            std::mem::take(&mut self.folds).write(connection).await?;
+            self.write_put_off(connection).await
+        })
     }
 }

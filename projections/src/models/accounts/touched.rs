@@ -8,10 +8,10 @@ use tallybook_domain::account::{AccountFact, AccountLifeEvent};
 
 use crate::batch::AccountRecord;
 use crate::projection::{ApplyError, ROWS_A_STATEMENT};
-use crate::repo::write::accounts::{self as repo, Customers};
+use crate::repo::write::accounts::{self as repo, Links};
 use crate::storable;
 
-struct Account {
+struct Touch {
     tenant: String,
     account: String,
     external_id: Option<String>,
@@ -25,7 +25,7 @@ struct Account {
 /// Accounts by stream.
 #[derive(Default)]
 pub(super) struct Touched {
-    accounts: HashMap<String, Account>,
+    accounts: HashMap<String, Touch>,
     /// Bytes, roughly.
     weight: usize,
 }
@@ -52,11 +52,11 @@ impl Touched {
         }
     }
 
-    fn touch(&mut self, record: AccountRecord<'_>) -> &mut Account {
+    fn touch(&mut self, record: AccountRecord<'_>) -> &mut Touch {
         let stream = &record.recorded.aggregate_id;
         if !self.accounts.contains_key(stream) {
             self.weight += WEIGHT_OF_ACCOUNT + 2 * stream.len();
-            let account = Account {
+            let account = Touch {
                 tenant: record.tenant.to_owned(),
                 account: record.account.to_owned(),
                 external_id: None,
@@ -84,7 +84,7 @@ impl Touched {
 
     /// Write them.
     pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), ApplyError> {
-        let mut accounts: Vec<&Account> = self.accounts.values().collect();
+        let mut accounts: Vec<&Touch> = self.accounts.values().collect();
         accounts.sort_unstable_by_key(|account| (&account.tenant, &account.account));
         for accounts in accounts.chunks(ROWS_A_STATEMENT) {
             write(connection, accounts).await?;
@@ -93,8 +93,8 @@ impl Touched {
     }
 }
 
-async fn write(connection: &mut PgConnection, accounts: &[&Account]) -> Result<(), ApplyError> {
-    let (mut rows, mut linked) = (repo::Accounts::default(), Customers::default());
+async fn write(connection: &mut PgConnection, accounts: &[&Touch]) -> Result<(), ApplyError> {
+    let (mut rows, mut linked) = (repo::Accounts::default(), Links::default());
     for account in accounts {
         rows.tenants.push(&account.tenant);
         rows.account_ids.push(&account.account);

@@ -38,7 +38,7 @@ pub(super) struct Lot {
 }
 
 /// What a hold is said to be.
-pub(super) struct Placed {
+pub(super) struct HoldTerms {
     pub(super) sequence: i64,
     pub(super) unit: String,
     pub(super) units: i64,
@@ -54,7 +54,7 @@ pub(super) struct Placed {
 #[derive(Default)]
 pub(super) struct Hold {
     /// None where it was placed before these events.
-    pub(super) placed: Option<Placed>,
+    pub(super) placed: Option<HoldTerms>,
     pub(super) captured: i64,
     pub(super) captured_at: Option<DateTime<Utc>>,
     pub(super) ended: Option<(HoldEnd, DateTime<Utc>)>,
@@ -205,21 +205,21 @@ impl AccountChanges {
     }
 
     /// A hold placed again begins anew, as in the fold.
-    fn note_hold(&mut self, record: AccountRecord<'_>, held: &CreditsHeld) -> Result<usize, ApplyError> {
-        let (hold, added) = entry(&mut self.holds, held.hold.as_str(), WEIGHT_OF_HOLD);
+    fn note_hold(&mut self, record: AccountRecord<'_>, event: &CreditsHeld) -> Result<usize, ApplyError> {
+        let (hold, added) = entry(&mut self.holds, event.hold.as_str(), WEIGHT_OF_HOLD);
         let owned = |text: &str| storable::text(text).into_owned();
-        let slices = storable::rows(&held.slices)?;
+        let slices = storable::rows(&event.slices)?;
         let added = added + slices.len();
         *hold = Hold {
-            placed: Some(Placed {
+            placed: Some(HoldTerms {
                 sequence: record.sequence(),
-                unit: held.unit.as_str().to_owned(),
-                units: held.units.micros(),
+                unit: event.unit.as_str().to_owned(),
+                units: event.units.micros(),
                 slices,
                 placed_at: storable::instant(record.event.effective_at),
-                expires_at: storable::instant(held.expires_at),
-                feature: held.feature.as_deref().map(owned),
-                reference: held.reference.as_deref().map(owned),
+                expires_at: storable::instant(event.expires_at),
+                feature: event.feature.as_deref().map(owned),
+                reference: event.reference.as_deref().map(owned),
             }),
             position: record.position(),
             ..Hold::default()

@@ -5,7 +5,7 @@ use tallybook_domain::credits::HoldEnd;
 use tallybook_domain::money::Currency;
 
 use super::moves::Moved;
-use super::rows::{Changes, Hold, Lot, Placed, Terms};
+use super::rows::{Changes, Hold, HoldTerms, Lot, Terms};
 use crate::projection::{ApplyError, ROWS_A_STATEMENT};
 use crate::repo::write::credits::{self as repo, Keys, Moves};
 
@@ -15,7 +15,7 @@ type Key<'a> = (&'a str, &'a str, &'a str);
 /// Write all of it.
 pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), ApplyError> {
     let (mut told, mut moved, mut balances) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut placed, mut changed) = (Vec::new(), Vec::new());
+    let (mut placed, mut later) = (Vec::new(), Vec::new());
     for account in changes.accounts() {
         let key = |id| (account.tenant.as_str(), account.account.as_str(), id);
         for (grant, lot) in &account.lots {
@@ -30,7 +30,7 @@ pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> R
         for (id, hold) in &account.holds {
             match &hold.placed {
                 Some(as_placed) => placed.push((key(id.as_str()), hold, as_placed)),
-                None => changed.push((key(id.as_str()), hold)),
+                None => later.push((key(id.as_str()), hold)),
             }
         }
     }
@@ -46,7 +46,7 @@ pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> R
     for rows in placed.chunks(ROWS_A_STATEMENT) {
         place_holds(connection, rows).await?;
     }
-    for rows in changed.chunks(ROWS_A_STATEMENT) {
+    for rows in later.chunks(ROWS_A_STATEMENT) {
         change_holds(connection, rows).await?;
     }
     Ok(())
@@ -154,7 +154,7 @@ async fn move_balances(
     Ok(())
 }
 
-impl repo::Ended {
+impl repo::HoldChanges {
     fn push(&mut self, hold: &Hold) {
         self.captured.push(hold.captured);
         self.captured_at.push(hold.captured_at);
@@ -165,10 +165,10 @@ impl repo::Ended {
 
 async fn place_holds(
     connection: &mut PgConnection,
-    rows: &[(Key<'_>, &Hold, &Placed)],
+    rows: &[(Key<'_>, &Hold, &HoldTerms)],
 ) -> Result<(), ApplyError> {
-    let (mut keys, mut columns) = (Keys::default(), repo::Placed::default());
-    let mut ended = repo::Ended::default();
+    let (mut keys, mut columns) = (Keys::default(), repo::HoldTerms::default());
+    let mut ended = repo::HoldChanges::default();
     for (key, hold, placed) in rows {
         keys.push(*key, hold.position);
         ended.push(hold);
@@ -186,7 +186,7 @@ async fn place_holds(
 }
 
 async fn change_holds(connection: &mut PgConnection, rows: &[(Key<'_>, &Hold)]) -> Result<(), ApplyError> {
-    let (mut keys, mut ended) = (Keys::default(), repo::Ended::default());
+    let (mut keys, mut ended) = (Keys::default(), repo::HoldChanges::default());
     for (key, hold) in rows {
         keys.push(*key, hold.position);
         ended.push(hold);

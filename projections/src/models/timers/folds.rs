@@ -25,6 +25,13 @@ pub(super) struct Folded {
 #[derive(Debug, Default)]
 pub(super) struct Folds(pub(super) HashMap<String, Folded>);
 
+impl Folded {
+    /// The sequence of the last event in it.
+    pub(super) fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 /// States that are weighed for all.
 const SAMPLE: usize = 16;
 
@@ -77,11 +84,30 @@ impl Folds {
             .into_iter()
             .map(|(stream, before)| (stream.to_owned(), before))
             .collect();
-        for row in repo::events_up_to(connection, &unknown).await? {
+        self.read(connection, &unknown).await
+    }
+
+    /// Accounts folded from the log, each up to a sequence.
+    pub(super) async fn of_log(
+        connection: &mut PgConnection,
+        streams: &[(String, i64)],
+    ) -> Result<Self, ApplyError> {
+        let mut folds = Self::default();
+        folds.read(connection, streams).await?;
+        Ok(folds)
+    }
+
+    async fn read(
+        &mut self,
+        connection: &mut PgConnection,
+        streams: &[(String, i64)],
+    ) -> Result<(), ApplyError> {
+        for row in repo::events_up_to(connection, streams).await? {
             let event = decode(&row)?;
             let folded = self.0.entry(row.aggregate_id).or_default();
             folded.state.evolve(&event);
             folded.version = row.sequence;
+            folded.position = row.position;
         }
         Ok(())
     }

@@ -39,14 +39,14 @@ pub(crate) async fn touch_accounts(connection: &mut PgConnection, rows: &Account
 
 /// Stripe customers, and whose accounts they are.
 #[derive(Debug, Default)]
-pub(crate) struct Customers<'a> {
+pub(crate) struct Links<'a> {
     pub(crate) tenants: Vec<&'a str>,
     pub(crate) account_ids: Vec<&'a str>,
     pub(crate) customers: Vec<&'a str>,
 }
 
 /// Add customers to accounts that are there.
-pub(crate) async fn link_customers(connection: &mut PgConnection, rows: &Customers<'_>) -> sqlx::Result<()> {
+pub(crate) async fn link_customers(connection: &mut PgConnection, rows: &Links<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"update accounts
            set stripe_customers = array(

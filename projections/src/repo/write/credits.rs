@@ -184,7 +184,7 @@ pub(crate) async fn move_balances(
 
 /// Holds as they were placed; `slices` are JSON.
 #[derive(Debug, Default)]
-pub(crate) struct Placed<'a> {
+pub(crate) struct HoldTerms<'a> {
     pub(crate) sequences: Vec<i64>,
     pub(crate) units: Vec<&'a str>,
     pub(crate) quantities: Vec<i64>,
@@ -197,7 +197,7 @@ pub(crate) struct Placed<'a> {
 
 /// What became of holds.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct HoldChanges {
     pub(crate) captured: Vec<i64>,
     pub(crate) captured_at: Vec<Option<DateTime<Utc>>>,
     pub(crate) ended: Vec<Option<&'static str>>,
@@ -208,8 +208,8 @@ pub(crate) struct Ended {
 pub(crate) async fn place_holds(
     connection: &mut PgConnection,
     keys: &Keys<'_>,
-    placed: &Placed<'_>,
-    ended: &Ended,
+    placed: &HoldTerms<'_>,
+    ended: &HoldChanges,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"insert into holds (tenant, account_id, hold_id, position, sequence, unit, units, slices, placed_at, expires_at,
@@ -255,7 +255,7 @@ pub(crate) async fn place_holds(
 pub(crate) async fn change_holds(
     connection: &mut PgConnection,
     keys: &Keys<'_>,
-    ended: &Ended,
+    ended: &HoldChanges,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"update holds
