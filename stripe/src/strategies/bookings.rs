@@ -7,9 +7,10 @@ use super::act::OwnMoney;
 use super::stripe::{Stripe, picked_of};
 use super::told::Told;
 
-/// Ids of what can be asked for begin so.
-const READABLE: [&str; 11] = [
-    "ch", "cn", "cs", "cus", "du", "in", "pi", "po", "re", "sub", "txn",
+/// Ids of what is asked for begin so. Refunds are left out: where a read tells a failure before its event comes, the account
+/// keeps corrections on two dates that depend on the order, of which the sum alone is right.
+const READABLE: [&str; 10] = [
+    "ch", "cn", "cs", "cus", "du", "in", "pi", "po", "sub", "txn",
 ];
 
 impl Stripe {

@@ -221,7 +221,6 @@ const READ: &[&str] = &[
     "invoice",
     "payment_intent",
     "payout",
-    "refund",
     "subscription",
 ];
 
