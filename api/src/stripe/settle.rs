@@ -198,7 +198,7 @@ impl Inbox {
                 _ => of_account,
             }
         };
-        repo::mark(connection, partition, &reading.read, &outcome.verdict.as_mark()).await?;
+        repo::mark(connection, &reading.read, &outcome.verdict.as_mark()).await?;
         if reading.was_troubled() {
             let subjects: Vec<String> = reading.ids.iter().map(|id| partition.subject(id)).collect();
             let over = over(&outcome.settled);

@@ -166,17 +166,25 @@ async fn count(
     let keys: Keys = places.iter().map(|place| entries[*place]).collect();
     let counts: Vec<i64> = places.iter().map(|place| counts[*place]).collect();
     let rows = sqlx::query!(
-        r#"with locked as (
+        r#"with copies as (
                select delivery, copy.received, copy.place
-               from stripe_deliveries
-               join unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::bigint[]) with ordinality
+               from unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::bigint[]) with ordinality
                    as copy (tenant, stripe_account, livemode, event_id, content_hash, received, place)
-                   using (tenant, stripe_account, livemode, event_id, content_hash)
-               order by delivery for update of stripe_deliveries
+               cross join lateral (
+                   select delivery from stripe_deliveries d
+                   where d.tenant = copy.tenant and d.stripe_account = copy.stripe_account and d.livemode = copy.livemode
+                     and d.event_id = copy.event_id and d.content_hash = copy.content_hash
+                   offset 0
+               ) known
+           ), locked as (
+               select delivery from stripe_deliveries
+               where delivery = any (array(select delivery from copies))
+               order by delivery for update
            )
-           update stripe_deliveries d set received = d.received + locked.received
-           from locked where d.delivery = locked.delivery
-           returning locked.place as "place!", d.delivery, d.received"#,
+           update stripe_deliveries d
+           set received = d.received + (select received from copies where copies.delivery = d.delivery)
+           where delivery = any (array(select delivery from locked))
+           returning (select place from copies where copies.delivery = d.delivery) as "place!", d.delivery, d.received"#,
         &keys.tenants,
         &keys.accounts,
         &keys.modes,

@@ -1,7 +1,8 @@
 //! What is to be settled, and what is to be settled again.
 //!
 //! Statements that change several deliveries lock them in the order of their numbers first: two of them that meet on the
-//! same deliveries wait for one another and never for each other.
+//! same deliveries wait for one another and never for each other. Look-ups for each of several objects are nested loops by
+//! their form (`lateral` with `offset 0`), as those of a settlement are.
 
 use sqlx::{PgConnection, PgPool};
 use tallybook_domain::Aggregate;
@@ -176,11 +177,19 @@ pub(in crate::stripe) async fn requeue_customer(
 ) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"with locked as (
-               select d.delivery
-               from stripe_objects o join stripe_deliveries d using (tenant, stripe_account, livemode, object_id)
-               where o.tenant = $1 and o.stripe_account = $2 and o.livemode = $3 and o.customer = $4
-                 and o.object_id <> all ($5) and d.snapshot is not null and d.status <> 'stored'
-               order by d.delivery for update of d
+               select delivery from stripe_deliveries
+               where delivery = any (array(
+                         select d.delivery
+                         from stripe_objects o, lateral (
+                             select delivery from stripe_deliveries
+                             where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = o.object_id
+                               and snapshot is not null
+                             offset 0
+                         ) d
+                         where o.tenant = $1 and o.stripe_account = $2 and o.livemode = $3 and o.customer = $4
+                           and o.object_id <> all ($5)))
+                 and status <> 'stored'
+               order by delivery for update
            )
            update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
            from locked where d.delivery = locked.delivery"#,
@@ -233,11 +242,18 @@ pub(in crate::stripe) async fn requeue_group_of_status(
 ) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"with locked as (
-               select d.delivery
-               from stripe_objects o join stripe_deliveries d using (tenant, stripe_account, livemode, object_id)
-               where o.tenant = $1 and o.group_id = $2 and d.snapshot is not null
-                 and d.status = $3 and ($4::text[] is null or d.reason = any ($4))
-               order by d.delivery for update of d
+               select delivery from stripe_deliveries
+               where delivery = any (array(
+                         select d.delivery
+                         from stripe_objects o, lateral (
+                             select delivery from stripe_deliveries
+                             where tenant = $1 and stripe_account = o.stripe_account and livemode = o.livemode
+                               and object_id = o.object_id and snapshot is not null
+                             offset 0
+                         ) d
+                         where o.tenant = $1 and o.group_id = $2))
+                 and status = $3 and ($4::text[] is null or reason = any ($4))
+               order by delivery for update
            )
            update stripe_deliveries d set status = 'stored', retry_at = clock_timestamp()
            from locked where d.delivery = locked.delivery"#,

@@ -1,4 +1,7 @@
 //! The statements of one settlement, in their order.
+//!
+//! What is looked up for each of several names stands in a `lateral` with `offset 0`: a nested loop over the index, whatever
+//! the statistics say. A settlement names a handful; the planner, who does not know that, would hash the whole inbox.
 
 use std::collections::BTreeSet;
 
@@ -35,15 +38,21 @@ pub(in crate::stripe) async fn extent(
         r#"with recursive kin (id) as (
                select $4::text
                union
-               select k.kin_id from kin join stripe_kin k
-                   on k.tenant = $1 and k.stripe_account = $2 and k.livemode = $3 and k.object_id = kin.id
+               select k.kin_id from kin, lateral (
+                   select kin_id from stripe_kin
+                   where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = kin.id
+                   offset 0
+               ) k
            )
            select array_agg(distinct kin.id) || coalesce(array_agg(distinct d.customer) filter (where d.customer is not null), '{}')
                       as "names!",
                   coalesce(bool_or(d.status = 'stored'), false) as "is_unsettled!"
-           from kin left join stripe_deliveries d
-               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id
-               and d.snapshot is not null"#,
+           from kin left join lateral (
+               select customer, status from stripe_deliveries
+               where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = kin.id
+                 and snapshot is not null
+               offset 0
+           ) d on true"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
@@ -83,6 +92,8 @@ pub(in crate::stripe) async fn lock(
 
 /// A delivery that takes part in a settlement.
 pub(in crate::stripe) struct Read {
+    /// Its number in the inbox.
+    pub(in crate::stripe) delivery: i64,
     pub(in crate::stripe) event_id: String,
     pub(in crate::stripe) content_hash: String,
     pub(in crate::stripe) status: String,
@@ -109,14 +120,20 @@ pub(in crate::stripe) async fn together(
         r#"with recursive kin (id) as (
                select $4::text
                union
-               select k.kin_id from kin join stripe_kin k
-                   on k.tenant = $1 and k.stripe_account = $2 and k.livemode = $3 and k.object_id = kin.id
+               select k.kin_id from kin, lateral (
+                   select kin_id from stripe_kin
+                   where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = kin.id
+                   offset 0
+               ) k
            )
-           select kin.id as "id!", d.event_id as "event_id?", d.content_hash as "content_hash?", d.status as "status?",
+           select kin.id as "id!", d.delivery as "delivery?", d.event_id as "event_id?", d.content_hash as "content_hash?", d.status as "status?",
                   d.reason, d.customer, d.snapshot as "snapshot?: Json<Snapshot>"
-           from kin left join stripe_deliveries d
-               on d.tenant = $1 and d.stripe_account = $2 and d.livemode = $3 and d.object_id = kin.id
-               and d.snapshot is not null
+           from kin left join lateral (
+               select delivery, event_id, content_hash, status, reason, customer, snapshot from stripe_deliveries
+               where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = kin.id
+                 and snapshot is not null
+               offset 0
+           ) d on true
            order by d.event_id, d.content_hash"#,
         partition.tenant.as_str(),
         partition.stripe_account,
@@ -129,10 +146,15 @@ pub(in crate::stripe) async fn together(
     for row in rows {
         together.ids.insert(row.id);
         together.customers.extend(row.customer);
-        if let (Some(event_id), Some(content_hash), Some(status), Some(snapshot)) =
-            (row.event_id, row.content_hash, row.status, row.snapshot)
-        {
+        if let (Some(delivery), Some(event_id), Some(content_hash), Some(status), Some(snapshot)) = (
+            row.delivery,
+            row.event_id,
+            row.content_hash,
+            row.status,
+            row.snapshot,
+        ) {
             together.read.push(Read {
+                delivery,
                 event_id,
                 content_hash,
                 status,
@@ -152,7 +174,7 @@ pub(in crate::stripe) async fn deliveries(
 ) -> sqlx::Result<Vec<Read>> {
     sqlx::query_as!(
         Read,
-        r#"select event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
+        r#"select delivery, event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
            from stripe_deliveries
            where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = any ($4)
              and snapshot is not null
@@ -174,7 +196,7 @@ pub(in crate::stripe) async fn about_customer(
 ) -> sqlx::Result<Vec<Read>> {
     sqlx::query_as!(
         Read,
-        r#"select event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
+        r#"select delivery, event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
            from stripe_deliveries
            where tenant = $1 and stripe_account = $2 and livemode = $3 and snapshot is not null
              and (object_id = $4 or (object_kind = 'checkout.session' and customer = $4))
@@ -333,29 +355,21 @@ pub(in crate::stripe) struct Mark<'a> {
 /// Mark exactly these deliveries, and leave alone those that are marked so: most of a component was settled before.
 pub(in crate::stripe) async fn mark(
     connection: &mut PgConnection,
-    partition: &Partition,
     read: &[Read],
     mark: &Mark<'_>,
 ) -> sqlx::Result<()> {
-    let event_ids: Vec<String> = read.iter().map(|it| it.event_id.clone()).collect();
-    let hashes: Vec<String> = read.iter().map(|it| it.content_hash.clone()).collect();
+    let deliveries: Vec<i64> = read.iter().map(|it| it.delivery).collect();
     sqlx::query!(
         r#"with locked as (
-               select delivery
-               from stripe_deliveries
-               join unnest($4::text[], $5::text[]) read (event_id, content_hash) using (event_id, content_hash)
-               where tenant = $1 and stripe_account = $2 and livemode = $3
-                 and (status, reason, detail, waits_for, attempts) is distinct from ($6, $7, $8, $9, 0)
-               order by delivery for update of stripe_deliveries
+               select delivery from stripe_deliveries
+               where delivery = any ($1)
+                 and (status, reason, detail, waits_for, attempts) is distinct from ($2, $3, $4, $5, 0)
+               order by delivery for update
            )
            update stripe_deliveries d
-           set status = $6, reason = $7, detail = $8, waits_for = $9, attempts = 0, settled_at = clock_timestamp()
+           set status = $2, reason = $3, detail = $4, waits_for = $5, attempts = 0, settled_at = clock_timestamp()
            from locked where d.delivery = locked.delivery"#,
-        partition.tenant.as_str(),
-        partition.stripe_account,
-        partition.livemode,
-        &event_ids,
-        &hashes,
+        &deliveries,
         mark.status,
         mark.reason,
         mark.detail,
