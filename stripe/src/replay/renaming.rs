@@ -3,8 +3,12 @@
 /// The shortest random part of an id. Words of JSON keys are shorter, or of small letters alone.
 const RANDOM_PART_MIN: usize = 14;
 
-/// The text of a delivery with every id of Stripe's renamed: two copies with other numbers have no object, no event and no
-/// request in common. Times, amounts and whatever else it says stay. Copy 0 is the text itself.
+/// The keys under which a delivery names the account it is for.
+const ACCOUNT_KEYS: [&str; 2] = ["account_id", "client_reference_id"];
+
+/// The text of a delivery with every id of Stripe's renamed, and the accounts it names: two copies with other numbers have
+/// no object, no event, no request and no account in common. Times, amounts and whatever else it says stay. Copy 0 is the
+/// text itself.
 pub fn renamed(body: &str, copy: u32) -> String {
     if copy == 0 {
         return body.to_owned();
@@ -12,6 +16,7 @@ pub fn renamed(body: &str, copy: u32) -> String {
     let mark = format!("c{copy:06}");
     let mut renamed = String::with_capacity(body.len() + body.len() / 8);
     let mut rest = body;
+    let mut key = "";
     while let Some(start) = rest.find(is_of_word) {
         let (before, from_word) = rest.split_at(start);
         let end = from_word.find(|it| !is_of_word(it)).unwrap_or(from_word.len());
@@ -26,6 +31,10 @@ pub fn renamed(body: &str, copy: u32) -> String {
                 renamed.push_str(&mark);
             }
         }
+        if ACCOUNT_KEYS.contains(&key) && before.ends_with('"') && after.starts_with('"') {
+            renamed.push_str(&mark);
+        }
+        key = word;
         rest = after;
     }
     renamed.push_str(rest);
@@ -47,21 +56,27 @@ mod tests {
 
     use super::*;
     use crate::event::{Delivery, parse};
+    use crate::object::Object;
     use crate::settlement::references;
 
     const WORLD: &str = include_str!("../../../tests/data/world-7.ndjson");
 
-    /// The ids of an event and of the objects it names.
+    /// The ids of an event, of the objects it names and of the account.
     fn names(body: &str) -> BTreeSet<String> {
         let Delivery::Event(event) = parse(body.as_bytes()).unwrap() else {
             panic!("not thin")
         };
         let kin = event.snapshot.object.iter().flat_map(references);
+        let account = match &event.snapshot.object {
+            Some(Object::Customer(customer)) => customer.account_id.as_deref(),
+            Some(Object::CheckoutSession(session)) => session.client_reference_id.as_deref(),
+            _ => None,
+        };
         let own = [
             event.snapshot.event_id.as_str(),
             event.snapshot.object_id.as_deref().unwrap(),
         ];
-        kin.chain(own).map(str::to_owned).collect()
+        kin.chain(own).chain(account).map(str::to_owned).collect()
     }
 
     #[test]
@@ -77,9 +92,9 @@ mod tests {
     #[test]
     fn what_is_no_id_stays() {
         let body = r#"{"id":"in_1x1KLZCz7hWRKLEp","type":"invoice.payment_failed","payment_method_configuration_details":5,
-            "url":"/v1/invoices/in_1x1KLZCz7hWRKLEp/lines","client_secret":"pi_1x1KLZCz7hWRKLEp_secret_AbCdEfGhIjKlMn"}"#;
+            "url":"/v1/invoices/in_1x1KLZCz7hWRKLEp/lines","client_secret":"pi_1x1KLZCz7hWRKLEp_secret_AbCdEfGhIjKlMn","client_reference_id":null,"customer":"none"}"#;
         let expected = r#"{"id":"in_1x1KLZCz7hWRKLEpc000007","type":"invoice.payment_failed","payment_method_configuration_details":5,
-            "url":"/v1/invoices/in_1x1KLZCz7hWRKLEpc000007/lines","client_secret":"pi_1x1KLZCz7hWRKLEpc000007_secret_AbCdEfGhIjKlMnc000007"}"#;
+            "url":"/v1/invoices/in_1x1KLZCz7hWRKLEpc000007/lines","client_secret":"pi_1x1KLZCz7hWRKLEpc000007_secret_AbCdEfGhIjKlMnc000007","client_reference_id":null,"customer":"none"}"#;
         assert_eq!(renamed(body, 7), expected);
         assert_eq!(renamed(body, 0), body);
     }
