@@ -198,8 +198,14 @@ pub(in crate::stripe) async fn about_customer(
         Read,
         r#"select delivery, event_id, content_hash, status, reason, snapshot as "snapshot!: Json<Snapshot>"
            from stripe_deliveries
-           where tenant = $1 and stripe_account = $2 and livemode = $3 and snapshot is not null
-             and (object_id = $4 or (object_kind = 'checkout.session' and customer = $4))
+           where delivery = any (array(
+                     select delivery from stripe_deliveries
+                     where tenant = $1 and stripe_account = $2 and livemode = $3 and object_id = $4
+                     union
+                     select delivery from stripe_deliveries
+                     where tenant = $1 and stripe_account = $2 and livemode = $3 and customer = $4
+                       and object_kind = 'checkout.session'))
+             and snapshot is not null
            order by event_id, content_hash"#,
         partition.tenant.as_str(),
         partition.stripe_account,
