@@ -18,6 +18,11 @@ impl<L: Log> Writer<L> {
             Ok(positions) => {
                 self.appender = Some(log);
                 self.wary = self.wary.saturating_sub(1);
+                self.settled = batch.number;
+                // Answering takes as long as an insert: the next one is on its way meanwhile.
+                if !self.forming.entries.is_empty() {
+                    self.start_append();
+                }
                 self.finish(batch, positions);
             }
             Err(StepError::Moved) => self.settle_moved(log, batch).await,
@@ -75,8 +80,12 @@ impl<L: Log> Writer<L> {
                 }
             }
         }
+        let following = match &mut self.appending {
+            Some(appending) => &mut appending.batch,
+            None => &mut self.forming,
+        };
         for stream in &streams {
-            self.forming.learn(&stream.name, stream.position);
+            following.learn(&stream.name, stream.position);
         }
         again
     }

@@ -305,6 +305,7 @@ impl<L: Log> Writer<L> {
         self.appending.is_none() && self.looking.is_none() && self.to_look.is_empty()
     }
 
+    /// Append what has formed, on the session that appends.
     fn start_append(&mut self) {
         let next = Batch::new(self.forming.number + 1);
         let mut batch = std::mem::replace(&mut self.forming, next);
