@@ -23,8 +23,8 @@ fn shown<'a>(events: impl IntoIterator<Item = &'a Arc<Snapshot>>) -> BTreeMap<&'
 /// Whether the last second that tells of the lost event's object tells several things of it.
 fn is_in_doubt<'a>(lost: &Snapshot, rest: impl Iterator<Item = &'a Arc<Snapshot>>) -> bool {
     let of_object: Vec<_> = rest.filter(|it| it.object_id == lost.object_id).collect();
-    let last = of_object.iter().map(|it| it.created).max();
-    let words = of_object.iter().filter(|it| Some(it.created) == last);
+    let newest = of_object.iter().map(|it| it.created).max();
+    let words = of_object.iter().filter(|it| Some(it.created) == newest);
     let words: Vec<_> = words
         .filter_map(|it| Some(it.object.as_ref()?.normalised()))
         .collect();
