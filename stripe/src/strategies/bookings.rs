@@ -9,9 +9,7 @@ use super::told::Told;
 
 /// Ids of what is asked for begin so. Refunds are left out: where a read tells a failure before its event comes, the account
 /// keeps corrections on two dates that depend on the order, of which the sum alone is right.
-const READABLE: [&str; 10] = [
-    "ch", "cn", "cs", "cus", "du", "in", "pi", "po", "sub", "txn",
-];
+const READABLE: [&str; 10] = ["ch", "cn", "cs", "cus", "du", "in", "pi", "po", "sub", "txn"];
 
 impl Stripe {
     /// The booking of a movement of money, of which Stripe keeps a fee. Its source is named when that is there.
