@@ -26,8 +26,6 @@ const CONCURRENCY: usize = 8;
 /// The same while deliveries crowd: Stripe waits for their answers and for nothing else. What is settled later is settled
 /// with more of its kin at once.
 const CONCURRENCY_IN_A_CROWD: usize = 2;
-/// Deliveries looked up at once.
-const BATCH: i64 = 128;
 /// How long an idle worker waits before it looks again: what another process stored wakes nobody here.
 const IDLE: Duration = Duration::from_millis(250);
 /// How often the catalogs are looked at, and how long a broken database is left alone.
@@ -88,7 +86,7 @@ impl Inbox {
     /// Settle what is due now, `concurrency` objects at once. How many objects were looked at.
     pub async fn settle_due(&self, concurrency: usize) -> Result<usize, SettleError> {
         self.requeue_doubtful().await?;
-        let mut due = queue::due(&self.pool, BATCH).await?;
+        let mut due = queue::due(&self.pool).await?;
         let count = due.len();
         // In an order of its own: workers of several processes then seldom wait for one another's objects, and find those
         // that are next settled already.

@@ -21,9 +21,10 @@ pub(in crate::stripe) struct Due {
     pub(in crate::stripe) object_id: String,
 }
 
-/// The objects of up to `limit` deliveries whose turn it is, what waits longest first. Compared with an instant that holds
-/// still for the statement: the index then ends the search where what backs off begins.
-pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Vec<Due>> {
+/// The objects of up to 128 deliveries whose turn it is, what waits longest first. Compared with an instant that holds
+/// still for the statement: the index then ends the search where what backs off begins. The limit is no parameter, or the
+/// planner would sort all that waits.
+pub(in crate::stripe) async fn due(pool: &PgPool) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
         r#"select tenant, stripe_account, livemode, object_id as "object_id!"
@@ -32,11 +33,10 @@ pub(in crate::stripe) async fn due(pool: &PgPool, limit: i64) -> sqlx::Result<Ve
                from stripe_deliveries
                where status = 'stored' and retry_at <= statement_timestamp() and object_id is not null
                order by retry_at, delivery
-               limit $1
+               limit 128
            ) waiting
            group by tenant, stripe_account, livemode, object_id
-           order by min(delivery)"#,
-        limit
+           order by min(delivery)"#
     )
     .fetch_all(pool)
     .await

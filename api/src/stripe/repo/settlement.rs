@@ -290,9 +290,13 @@ pub(in crate::stripe) async fn places(
 ) -> sqlx::Result<Vec<Place>> {
     sqlx::query_as!(
         Place,
-        r#"select group_id, account from stripe_group_accounts
-           where tenant = $1 and stripe_account = $2 and livemode = $3 and group_id = any ($4)
-           order by group_id, account"#,
+        r#"select place.group_id, place.account
+           from (select distinct unnest($4::text[]) as group_id) candidate, lateral (
+               select group_id, account from stripe_group_accounts
+               where tenant = $1 and stripe_account = $2 and livemode = $3 and group_id = candidate.group_id
+               offset 0
+           ) place
+           order by place.group_id, place.account"#,
         partition.tenant.as_str(),
         partition.stripe_account,
         partition.livemode,
