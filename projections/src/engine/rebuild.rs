@@ -2,9 +2,9 @@
 //!
 //! The new build's tables are made like those of the version's first build, filled from the log's first event, and
 //! swapped in when it has caught up. Builds that are made at once share one reading of the log; each goes on for itself
-//! when that ends. A model may sum up in memory what it writes in the end ([`Bulk`]): where that fails on an event, the build
-//! begins again batch by batch, which finds the event. Tables that rows are only appended to get their indexes when the bulk
-//! is in, and all tables are analysed before anyone reads them.
+//! when that ends. A model may sum up in memory what it writes in the end ([`crate::projection::Bulk`]): where that fails
+//! on an event, the build begins again batch by batch, which finds the event. Tables that rows are only appended to get
+//! their indexes when the bulk is in, and all tables are analysed before anyone reads them.
 //!
 //! The swap is one transaction: it locks the live build's row, so no runner of any
 //! process moves it, applies what is missing up to exactly the live build's place, lets the views show the new tables,
