@@ -58,7 +58,7 @@ impl EmbeddedOptions {
         self
     }
 
-    /// For measurements: the directory is removed when the server ends, however this process does.
+    /// For measurements: what is in the directory is removed when the server ends, however this process does.
     #[must_use]
     pub fn removed_at_end(self) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl EmbeddedOptions {
         }
     }
 
-    /// For tests: no fsync, and the directory is removed when the server ends.
+    /// For tests: no fsync, and what is in the directory is removed when the server ends.
     #[must_use]
     pub fn throw_away(self) -> Self {
         Self {
