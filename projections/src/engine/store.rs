@@ -1,5 +1,5 @@
-//! The log and the builds as a follower needs them, and its clock. PostgreSQL's are here; tests put others in their place, in memory, whose
-//! faults they choose.
+//! The log and the builds as a follower needs them, and its clock. PostgreSQL's are here; tests put others in their
+//! place, in memory, whose faults they choose.
 
 use std::future::Future;
 use std::sync::Arc;
